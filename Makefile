@@ -1,0 +1,79 @@
+# Every target makes its own environment from the lock file, unless the study's own conda
+# environment is active.
+
+PARAMS ?= params/quick.yaml
+PYTHON3 ?= python3
+VENV ?= .venv
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# Runs at once, and threads for each: together as many as the machine has cores.
+JOBS ?= $(shell [ $(CORES) -lt 4 ] && echo $(CORES) || echo 4)
+export STUDY_THREADS ?= $(shell expr $(CORES) / $(JOBS) \| 1)
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export OMP_NUM_THREADS ?= $(STUDY_THREADS)
+
+ifeq ($(GPU),1)
+LOCK := requirements-gpu.lock
+JOBS := 1
+else
+LOCK := requirements.lock
+endif
+
+ifeq ($(CONDA_DEFAULT_ENV),unet-dic-hela)
+PYTHON := python
+READY := $(CONDA_PREFIX)/.unet-dic-hela-ready
+else
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+endif
+
+.PHONY: help reproduce test report lab data lint clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@echo
+	@echo "PARAMS=params/mine.yaml   the params file; results go to outputs/mine"
+	@echo "GPU=1                     the CUDA build of TensorFlow"
+	@echo "DIC_HELA_DIR=folder       the folder of the images, with 01, 01_ST, 02, 02_ST"
+
+reproduce: $(READY) ## Train what is still to be trained, draw every figure, write the report
+	@$(PYTHON) -m lib.run plan $(PARAMS)
+	@$(MAKE) --no-print-directory -f outputs/$(basename $(notdir $(PARAMS)))/plan.mk \
+		$(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) PYTHON=$(PYTHON)
+	@echo "the report is outputs/$(basename $(notdir $(PARAMS)))/report.html"
+
+report: $(READY) ## Write the report from the runs that are there, finished or not
+	@$(PYTHON) -m lib.run notebook $(PARAMS) 05_evaluation
+	@$(PYTHON) -m lib.run notebook $(PARAMS) 06_report
+
+data: $(READY) ## Find or download the images and say what they are
+	@$(PYTHON) -m lib.run data $(PARAMS)
+
+lab: $(READY) ## Open the notebooks in JupyterLab
+	$(PYTHON) -m jupyterlab notebooks
+
+test: $(READY) ## Run the tests
+	$(PYTHON) -m pytest --cov --cov-report=term
+
+lint: $(READY) ## Check style and formatting
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+clean: ## Remove the profile's outputs
+	rm -rf outputs/$(basename $(notdir $(PARAMS)))
+
+# The environment is made anew when the lock file changes, so that nothing old stays in it.
+$(VENV)/.ready: $(LOCK) pyproject.toml
+	@$(PYTHON3) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
+		"error: Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + \
+		"; name another with PYTHON3=python3.12")'
+	$(PYTHON3) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes -r $(LOCK)
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# environment.yml has let conda install the lock file; this makes up for later changes of it.
+%/.unet-dic-hela-ready: $(LOCK) pyproject.toml
+	python -m pip install --quiet --require-hashes -r $(LOCK)
+	python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

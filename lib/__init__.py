@@ -1,0 +1,1 @@
+"""Library of the study: data, model, training, metrics and figures."""

@@ -1,0 +1,263 @@
+"""Figures made of lines: training curves (5 and 6), the learning-rate scan, scores and effects."""
+
+import math
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lib.figures import WIDTH, arm_colour, style
+
+LN2 = math.log(2)
+SIDES = {"training": ("", "-"), "validation": ("val_", "--")}
+
+
+@style()
+def draw_history(history):
+    """Draw loss and F1 of one run, training and validation, by update.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        From `training.train`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, (loss, f1) = _panels(2)
+    for side, (prefix, line) in SIDES.items():
+        loss.plot(history.updates, history[f"{prefix}loss"], line, color="#0072B2", label=side)
+        f1.plot(history.updates, history[f"{prefix}f1"], line, color="#0072B2", label=side)
+    _mark_plateau(loss)
+    loss.set(xlabel="updates", ylabel="binary cross-entropy", ylim=(0, None))
+    f1.set(xlabel="updates", ylabel="F1, pooled over the epoch", ylim=(0, 1))
+    f1.legend(loc="best")
+    return figure
+
+
+@style()
+def draw_published_curves(histories, published, *, metric, axis, column):
+    """Draw Figure 5 (loss) or 6 (F1): ours over the published curves, an arm a panel.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+        Histories of the arms ``augmented`` and ``none`` on one fold, any number of seeds.
+    published : pandas.DataFrame
+        Curves read off the report's figures: metric, arm, split, epoch, value, updates.
+    metric : {"loss", "f1"}
+        Which published curve.
+    axis : {"epoch", "updates"}
+        What runs to the right.
+    column : str
+        Column of the histories that the published curve shows.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, panels = _panels(2)
+    for panel, arm, letter in zip(panels, ("augmented", "none"), "ab", strict=True):
+        for side, (prefix, line) in SIDES.items():
+            theirs = published[
+                (published.metric == metric) & (published.arm == arm) & (published.split == side)
+            ]
+            panel.plot(
+                theirs[axis], theirs.value, line, color="#aaaaaa", label=f"published, {side}"
+            )
+            for number, (_, run) in enumerate(histories[histories.arm == arm].groupby("seed")):
+                panel.plot(
+                    run[axis],
+                    run[prefix + column],
+                    line,
+                    marker=".",
+                    color=arm_colour(arm),
+                    label=None if number else f"reproduced, {side}",
+                )
+        panel.set_title(f"({letter}) {'with' if arm == 'augmented' else 'without'} augmentation")
+        panel.set_xlabel("epoch" if axis == "epoch" else "updates")
+        if axis == "updates":
+            panel.set_xscale("log")
+        if metric == "loss":
+            _mark_plateau(panel)
+    panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")
+    for panel in panels:
+        panel.set_ylim(0, 1.7 if metric == "loss" else 1)
+    _legend_below(figure, panels[0])
+    return figure
+
+
+@style()
+def draw_arms_by_update(histories, arms, *, metric, label):
+    """Draw the validation curves of many arms by update, the axis on which arms are compared.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+    arms : list of str
+    metric : str
+        Column of the histories.
+    label : str
+        Of the vertical axis.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A line an arm: the mean over seeds, with a band from the lowest to the highest seed where
+        there are several.
+    """
+    figure, (panel,) = _panels(1)
+    for arm in arms:
+        curves = histories[histories.arm == arm].groupby("updates")[metric]
+        middle, low, high = curves.mean(), curves.min(), curves.max()
+        panel.plot(middle.index, middle, color=arm_colour(arm), marker=".", label=arm)
+        panel.fill_between(middle.index, low, high, color=arm_colour(arm), alpha=0.15, lw=0)
+    panel.set(xlabel="updates", ylabel=label, xscale="log")
+    if metric == "val_loss":
+        _mark_plateau(panel)
+        panel.set_ylim(0, 1.7)
+    else:
+        panel.set_ylim(0, 1)
+    _legend_below(figure, panel)
+    return figure
+
+
+@style()
+def draw_scan(trials):
+    """Draw the learning-rate scan: loss at the end of each trial.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        From `plan.scan_table`, one fold.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, (panel,) = _panels(1)
+    for column, line, label in (
+        ("loss", "-", "training, last epoch"),
+        ("val_loss", "--", "validation, lowest"),
+    ):
+        panel.plot(
+            trials.learning_rate, trials[column], line, marker="o", color="#0072B2", label=label
+        )
+    chosen = trials[trials.chosen].iloc[0]
+    panel.axvline(chosen.learning_rate, color="#D55E00", lw=1, label="chosen")
+    for rate in trials.learning_rate[trials.diverged]:
+        panel.axvline(rate, color="#aaaaaa", ls=":", label="diverged")
+    _mark_plateau(panel)
+    panel.set(xscale="log", xlabel="learning rate", ylabel="binary cross-entropy")
+    panel.margins(y=0.3)
+    _legend_below(figure, panel)
+    return figure
+
+
+@style()
+def draw_scores(summary, metric, label, published):
+    """Draw the score of every arm with its interval, and the published one.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Rows of one fold, in the order of the arms.
+    metric : str
+        Metric of the summary.
+    label : str
+        Of the horizontal axis.
+    published : dict of str to float
+        Published values by arm.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    rows = summary[summary.metric == metric].reset_index(drop=True)
+    figure = Figure(figsize=(WIDTH, 0.6 + 0.3 * len(rows)), layout="constrained")
+    panel = figure.subplots()
+    for place, row in rows.iterrows():
+        colour = arm_colour(row.arm)
+        panel.plot([row.ci_low, row.ci_high], [place, place], color=colour, lw=2)
+        panel.plot(row["mean"], place, "o", color=colour)
+        panel.annotate(
+            f"{row['mean']:.3f}",
+            (1.01, place),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8,
+        )
+        if row.arm in published:
+            panel.plot(published[row.arm], place, "D", mfc="none", mec="black")
+    panel.plot([], [], "o", color="#555555", label="reproduced, 95 % interval")
+    panel.plot([], [], "D", mfc="none", mec="black", ls="", label="published")
+    panel.set(yticks=range(len(rows)), yticklabels=rows.arm, xlabel=label, xlim=(0, 1))
+    panel.invert_yaxis()
+    panel.grid(axis="x")
+    _legend_below(figure, panel)
+    return figure
+
+
+def by_update(published, updates):
+    """Give each point of the published curves its number of updates.
+
+    Parameters
+    ----------
+    published : pandas.DataFrame
+        metric, arm, split, epoch, value.
+    updates : dict of str to int
+        Updates in an epoch of each arm.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same with the column ``updates``.
+    """
+    return published.assign(updates=published.epoch * published.arm.map(updates))
+
+
+def scores_table(summary, fold, metrics):
+    """Lay out the summary of a fold for reading: an arm a row, "mean (low to high)" in a cell.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+    fold : str
+    metrics : list of str
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    rows = summary[(summary.fold == fold) & summary.metric.isin(metrics)]
+    cells = [
+        "" if pd.isna(row["mean"]) else f"{row['mean']:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
+        for _, row in rows.iterrows()
+    ]
+    wide = rows.assign(cell=cells).pivot_table(
+        index="arm", columns="metric", values="cell", aggfunc="first", sort=False
+    )
+    return wide[metrics].reset_index().rename_axis(columns=None)
+
+
+def _panels(count):
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]
+
+
+def _mark_plateau(panel):
+    panel.axhline(LN2, color="#888888", lw=0.8, ls=":")
+    panel.annotate(
+        "ln 2",
+        (0.995, LN2),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize=8,
+    )
+
+
+def _legend_below(figure, panel):
+    handles, labels = panel.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4)

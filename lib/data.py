@@ -1,0 +1,468 @@
+"""Frames and labels of a two-dimensional Cell Tracking Challenge data set."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from skimage.transform import resize
+
+from lib.source import DataError, Source
+
+# The files that each digest stands for, relative to the folder of the data set.
+DIGESTS = {
+    "images": "??/t*.tif",
+    "silver": "??_ST/SEG/man_seg*.tif",
+    "gold": "??_GT/*",
+}
+
+# Digests of the images and annotations behind the published results. The challenge revises its
+# annotations, so that another digest there is a revision to record and not an error.
+PUBLISHED_DIGESTS = {
+    "DIC-C2DH-HeLa": {
+        "images": "9af47f3d518a56afc4c540d059c610de5c17f81ce2fb6c42728e3fda33603fc1",
+        "silver": "b7a9b57566157293054015ecc51bf3d532045b2593191516b4dde1b1d7afdaaf",
+        "gold": "a32a718cd2b5523852a6d904b82b35b84b7ebe1103a526fe61a41b7110db9dce",
+    }
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Files of one frame.
+
+    Parameters
+    ----------
+    video : str
+        Name of the video, such as ``01``.
+    number : int
+        Number of the frame, from 0.
+    image, silver : Path
+        Image and silver truth.
+    gold, markers : Path or None
+        Gold truth of segmentation (some cells of some frames) and of tracking (a marker a cell).
+    """
+
+    video: str
+    number: int
+    image: Path
+    silver: Path
+    gold: Path | None
+    markers: Path | None
+
+
+def check_pairing(folder: Path, videos: Sequence[str]) -> dict[str, list[Frame]]:
+    """List the frames of several videos: `list_frames` of each.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
+    videos : sequence of str
+        Names of videos.
+
+    Returns
+    -------
+    dict of str to list of Frame
+        The frames of each video.
+
+    Raises
+    ------
+    DataError
+        If an image or a label has no partner.
+    """
+    return {video: list_frames(folder, video) for video in videos}
+
+
+def list_frames(folder: Path, video: str) -> list[Frame]:
+    """List the frames of a video, each with its labels.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
+    video : str
+        Name of the video.
+
+    Returns
+    -------
+    list of Frame
+        In the order of time.
+
+    Raises
+    ------
+    DataError
+        If there are no frames, one is missing in the numbering from 0, a frame has no silver truth,
+        or a label has no frame.
+    """
+    images = _numbered(folder / video, "t")
+    labels = {
+        kind: _numbered(folder / f"{video}_{kind[:2]}" / kind[3:], stem)
+        for kind, stem in (("ST/SEG", "man_seg"), ("GT/SEG", "man_seg"), ("GT/TRA", "man_track"))
+    }
+    if not images:
+        raise DataError(f"{folder / video}: no images t000.tif, t001.tif, ... in this folder")
+    digits = len(next(iter(images.values())).stem) - 1
+    for number in range(max(images) + 1):
+        if number not in images:
+            raise DataError(f"{folder / video / f't{number:0{digits}d}.tif'}: frame missing")
+        if number not in labels["ST/SEG"]:
+            name = folder / f"{video}_ST" / "SEG" / f"man_seg{number:0{digits}d}.tif"
+            raise DataError(f"{name}: silver truth missing for frame {images[number].name}")
+    for paths in labels.values():
+        for number, path in paths.items():
+            if number not in images:
+                raise DataError(f"{path}: label without its frame {number} in {folder / video}")
+    gold, markers = labels["GT/SEG"], labels["GT/TRA"]
+    return [
+        Frame(video, n, images[n], labels["ST/SEG"][n], gold.get(n), markers.get(n))
+        for n in sorted(images)
+    ]
+
+
+def _numbered(folder: Path, stem: str) -> dict[int, Path]:
+    found = {}
+    for path in sorted(folder.glob(f"{stem}*.tif")):
+        if match := re.fullmatch(rf"{stem}(\d{{3,4}})\.tif", path.name):
+            other = found.setdefault(int(match[1]), path)
+            if other != path:
+                raise DataError(f"{path}: the same frame number as {other.name}")
+    return found
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read an image of one channel.
+
+    Parameters
+    ----------
+    path : Path
+        A TIFF file.
+
+    Returns
+    -------
+    ndarray of shape (M, N), uint8 or uint16
+        Grey values.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read whole, or is of another type or shape.
+    """
+    image = _read(path)
+    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+        raise DataError(
+            f"{path}: {image.dtype} of shape {image.shape}; "
+            "expected one channel of uint8 or uint16, shape (rows, columns)"
+        )
+    return image
+
+
+def read_labels(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Read a label image.
+
+    Parameters
+    ----------
+    path : Path
+        A TIFF file.
+    shape : tuple of int
+        Rows and columns of the image that it belongs to.
+
+    Returns
+    -------
+    ndarray of shape (M, N), uint16
+        One id a cell, 0 for the background.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read whole, is of another type or shape, or holds no cell.
+    """
+    labels = read_image(path)
+    if labels.shape != tuple(shape):
+        raise DataError(f"{path}: shape {labels.shape}; the image has {tuple(shape)}")
+    if not labels.any():
+        raise DataError(f"{path}: no cell in it, every pixel is 0")
+    return labels.astype(np.uint16)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        image = tifffile.imread(path)
+    except Exception as error:  # tifffile and its decoders share no class of errors
+        raise DataError(f"{path}: cannot be read ({error or type(error).__name__})") from error
+    # Where the directory of the file is at its end, tifffile reads a truncated file as empty.
+    if not image.size:
+        raise DataError(f"{path}: cannot be read (truncated: no image directory in it)")
+    return image.astype(image.dtype.newbyteorder("="), copy=False)
+
+
+def read_video(folder: Path, video: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read the images and the silver truth of a video.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
+    video : str
+        Name of the video.
+
+    Returns
+    -------
+    images : ndarray of shape (F, M, N), uint8 or uint16
+        Grey values.
+    labels : ndarray of shape (F, M, N), uint16
+        One id a cell, 0 for the background.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, cannot be read, or differs from the first in shape or type.
+    """
+    frames = list_frames(folder, video)
+    first = read_image(frames[0].image)
+    images = np.empty((len(frames), *first.shape), first.dtype)
+    labels = np.empty(images.shape, np.uint16)
+    for i, frame in enumerate(frames):
+        image = read_image(frame.image)
+        if (image.shape, image.dtype) != (first.shape, first.dtype):
+            raise DataError(
+                f"{frame.image}: {image.dtype} of shape {image.shape}; "
+                f"the first frame is {first.dtype} of shape {first.shape}"
+            )
+        images[i] = image
+        labels[i] = read_labels(frame.silver, image.shape)
+    return images, labels
+
+
+def read_gold(folder: Path, video: str) -> dict[int, np.ndarray]:
+    """Read the gold truth of segmentation.
+
+    It covers some frames, and in these not every cell: a pixel of 0 is not known to be background.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
+    video : str
+        Name of the video.
+
+    Returns
+    -------
+    dict of int to ndarray of shape (M, N), uint16
+        Labels by number of the frame; empty if there is no gold truth.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or cannot be read.
+    """
+    return {
+        frame.number: read_labels(frame.gold, read_image(frame.image).shape)
+        for frame in list_frames(folder, video)
+        if frame.gold
+    }
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Compute the SHA-256 of the images, labels and track tables of a data set.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
+
+    Returns
+    -------
+    dict of str to str
+        Checksum by path relative to `folder`, in the order of the paths.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
+    """
+    sums = {}
+    for path in sorted(folder.glob("[0-9][0-9]*/**/*")):
+        top = path.relative_to(folder).parts[0]
+        wanted = path.suffix == ".tif" or path.name == "man_track.txt"
+        if wanted and re.fullmatch(r"\d\d(_ST|_GT)?", top):
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+            sums[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
+    return dict(sorted(sums.items()))
+
+
+def digest(sums: Mapping[str, str], pattern: str) -> str | None:
+    """Join the checksums of several files into one.
+
+    Parameters
+    ----------
+    sums : mapping of str to str
+        Result of `checksums`.
+    pattern : str
+        Shell-style pattern of paths; ``*`` matches a slash, too.
+
+    Returns
+    -------
+    str or None
+        SHA-256 of the lines "path checksum" in the order of the paths; None if no path matches.
+    """
+    chosen = sorted(path for path in sums if fnmatchcase(path, pattern))
+    lines = "".join(f"{path} {sums[path]}\n" for path in chosen)
+    return hashlib.sha256(lines.encode()).hexdigest() if lines else None
+
+
+def data_record(source: Source, known: Mapping[str, str]) -> dict:
+    """Describe the data for the record of a run.
+
+    Parameters
+    ----------
+    source : Source
+        The data.
+    known : mapping of str to str
+        Digests of the published results' data, by ``images``, ``silver`` and ``gold``.
+
+    Returns
+    -------
+    dict
+        Name, kind and label of the source, frames a video, shape and type of the images, digests,
+        and for each digest whether it is the known one.
+
+    Raises
+    ------
+    DataError
+        If a video has no frames, or a label no partner.
+    """
+    sums = checksums(source.folder)
+    digests = {part: digest(sums, pattern) for part, pattern in DIGESTS.items()}
+    videos = sorted({path[:2] for path in sums})
+    if not videos:
+        raise DataError(f"{source.folder}: no videos 01, 02, ... in this folder")
+    frames = check_pairing(source.folder, videos)
+    image = read_image(frames[videos[0]][0].image)
+    return {
+        "name": source.name,
+        "source": source.kind,
+        "label": source.label,
+        "frames": {video: len(frames[video]) for video in videos},
+        "shape": list(image.shape),
+        "dtype": str(image.dtype),
+        "digests": digests,
+        "revision": {
+            part: _revision(value, None if source.is_phantom else known.get(part))
+            for part, value in digests.items()
+        },
+    }
+
+
+def _revision(value: str | None, known: str | None) -> str:
+    if not value or not known:
+        return "nothing to compare"
+    return "as published here" if value == known else "another revision"
+
+
+def resample(images: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bring square frames to another size.
+
+    Parameters
+    ----------
+    images : ndarray of shape (F, M, M), uint8 or uint16
+        Grey values.
+    labels : ndarray of shape (F, M, M)
+        Instance ids.
+    size : int
+        Rows and columns wanted.
+
+    Returns
+    -------
+    images : ndarray of shape (F, size, size), float32
+        Grey values from 0 to 1, the largest value of the type; averaged over area when shrunk.
+    labels : ndarray of shape (F, size, size)
+        The id at the centre of each new pixel.
+
+    Raises
+    ------
+    DataError
+        If the frames are not square.
+    """
+    count, rows, columns = images.shape
+    if rows != columns:
+        raise DataError(f"square frames are needed; these have {rows} rows and {columns} columns")
+    centres = ((np.arange(size) + 0.5) * rows / size).astype(int)
+    scale = np.float32(np.iinfo(images.dtype).max)
+    small = np.empty((count, size, size), np.float32)
+    for i, image in enumerate(images):
+        if rows % size == 0:
+            step = rows // size
+            small[i] = image.reshape(size, step, size, step).mean(axis=(1, 3))
+        else:
+            small[i] = resize(image.astype(np.float32), (size, size), anti_aliasing=size < rows)
+    return small / scale, labels[:, centres[:, None], centres]
+
+
+def to_mask(labels: np.ndarray) -> np.ndarray:
+    """Mark the pixels of all cells.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (..., M, N)
+        Instance ids.
+
+    Returns
+    -------
+    ndarray of shape (..., M, N), uint8
+        1 in a cell, 0 in the background.
+    """
+    return (labels > 0).astype(np.uint8)
+
+
+def to_gap_mask(labels: np.ndarray) -> np.ndarray:
+    """Mark the pixels of all cells but those that touch another cell.
+
+    A pixel with another cell's pixel above, below, left or right of it becomes background, on both
+    sides, so that neighbours are apart. The border of a cell to the background stays.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (..., M, N)
+        Instance ids.
+
+    Returns
+    -------
+    ndarray of shape (..., M, N), uint8
+        1 in a cell, 0 in the background and in the gaps.
+    """
+    mask = to_mask(labels)
+    for axis in (-2, -1):
+        ahead = np.moveaxis(labels, axis, 0)
+        gaps = np.moveaxis(mask, axis, 0)
+        touch = (ahead[:-1] != ahead[1:]) & (ahead[:-1] > 0) & (ahead[1:] > 0)
+        gaps[:-1][touch] = 0
+        gaps[1:][touch] = 0
+    return mask
+
+
+def normalise_frames(images: np.ndarray) -> np.ndarray:
+    """Give each frame mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    images : ndarray of shape (F, M, N)
+        Grey values.
+
+    Returns
+    -------
+    ndarray of shape (F, M, N), float32
+        Normalised grey values; 0 where a frame is constant.
+    """
+    normalised = np.zeros(images.shape, np.float32)
+    for i, image in enumerate(images):
+        if image.min() < image.max():
+            normalised[i] = (image - image.mean(dtype=float)) / image.std(dtype=float)
+    return normalised

@@ -1,0 +1,166 @@
+"""Sentences of the report, made from the result tables; no number in them is typed."""
+
+import pandas as pd
+
+
+def run_sentence(profile, runs):
+    """Say how large the profile is, and how many runs stand behind it.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : pandas.DataFrame
+        runs.csv.
+
+    Returns
+    -------
+    str
+    """
+    settings = profile.settings
+    seeds = settings["grid.seeds"]
+    often = "Each arm was run once: single runs." if seeds == 1 else f"{seeds} seeds an arm."
+    lost = runs[runs.status != "completed"]
+    names = ", ".join(
+        f"{row.arm}/{row.fold}/seed{row.seed} ({row.status})" for row in lost.itertuples()
+    )
+    failed = f" Not completed: {names}." if names else ""
+    return (
+        f"Profile {profile.name}: images of {settings['image.size']} px, "
+        f"{settings['model.filters']} filters at the first level. {often}{failed}"
+    )
+
+
+def code_sentence(runs):
+    """Say which commits made the runs, and whether files differed from them.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        runs.csv.
+
+    Returns
+    -------
+    str
+    """
+    commits = sorted({str(commit)[:10] for commit in runs.commit.dropna()})
+    differed = int(runs.dirty.fillna(False).astype(bool).sum())
+    return (
+        f"Code: {', '.join(commits) or 'not in a repository'}; in {differed} of {len(runs)} runs "
+        "files differed from the commit."
+    )
+
+
+def scan_sentence(trials):
+    """Say which learning rate was chosen, and whether any left the plateau at ln 2.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        scan.csv of one fold.
+
+    Returns
+    -------
+    str
+    """
+    chosen = trials[trials.chosen].iloc[0]
+    left = int(trials.left_plateau.sum())
+    return (
+        f"{chosen.learning_rate:g} has the lowest validation loss, {chosen.val_loss:.3f}, and is "
+        f"used by every arm of the published recipe. After {chosen.updates} updates its training loss is "
+        f"{chosen.loss:.3f}; {left or 'none'} of {len(trials)} rates left the plateau at ln 2, and "
+        f"{int(trials.diverged.sum()) or 'none'} diverged."
+    )
+
+
+def first_sentence(summary):
+    """Compare the arms of the report and the tuned arms in a few sentences.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        summary.csv of one fold.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    f1 = summary[summary.metric == "f1_pooled"].set_index("arm")["mean"]
+    sentences = [
+        _pair(f1, "none", "augmented", "With the published recipe, each arm for its own epochs,"),
+        _pair(
+            f1, "none", "none_matched", "Without augmentation but with as many updates as with it,"
+        ),
+        _pair(
+            f1, "repeated", "augmented", "At equal updates, exact copies against augmented ones,"
+        ),
+        _pair(
+            f1, "none_tuned", "augmented_tuned", "With an optimiser that works, at equal updates,"
+        ),
+    ]
+    blind = "all_foreground"
+    if blind in f1:
+        sentences.append(f"Marking every pixel as cell scores {f1[blind]:.3f} without looking.")
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def effect_sentences(verdicts):
+    """Say for each effect of augmentation whether its interval excludes zero.
+
+    Parameters
+    ----------
+    verdicts : pandas.DataFrame
+        claims.csv.
+
+    Returns
+    -------
+    str
+        Markdown, an item an effect; empty where none was measured.
+    """
+    effects = verdicts[verdicts.rule.str.startswith("difference") & verdicts.reproduced.notna()]
+    return "\n".join(
+        f"- {row.claim}: {row.reproduced:+.3f} (95 % interval {row.ci_low:+.3f} to "
+        f"{row.ci_high:+.3f}), which {_direction(row)}."
+        for row in effects.itertuples()
+    )
+
+
+def caption_scores(summary, metric, what):
+    """Caption of a figure of scores: the best arm, and the best that looks at no network.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        summary.csv of one fold.
+    metric : str
+        Metric of the summary.
+    what : str
+        Its name in words.
+
+    Returns
+    -------
+    str
+    """
+    means = summary[summary.metric == metric].set_index("arm")["mean"]
+    best = means.drop("previous_frame", errors="ignore").idxmax()
+    return (
+        f"Test {what} of every arm and baseline, with 95 % intervals. The highest is {best} with "
+        f"{means[best]:.3f}, the labels of the frame before aside, which no network sees. "
+        f"Diamonds: published."
+    )
+
+
+def _pair(scores, first, second, words):
+    if first not in scores or second not in scores or pd.isna(scores[[first, second]]).any():
+        return ""
+    return (
+        f"{words} test F1 is {scores[first]:.3f} (`{first}`) and {scores[second]:.3f} (`{second}`)."
+    )
+
+
+def _direction(row):
+    if row.ci_low > 0:
+        return "excludes zero: augmentation helped"
+    if row.ci_high < 0:
+        return "excludes zero: augmentation hurt"
+    return "includes zero: no effect shown"

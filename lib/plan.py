@@ -1,0 +1,421 @@
+"""The plan: which runs a profile consists of, as data, and which of them are still to be done.
+
+A run is named after its arm, fold and seed. Whether it is done is decided by a fingerprint of its
+settings, of the images and of the runs that it depends on, never by the dates of files: an edited
+arm is done again and nothing else is.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lib.data import PUBLISHED_DIGESTS, data_record
+from lib.files import StateError, publish, write_json, write_text
+from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, run_folder
+from lib.source import DataError, find_source
+from lib.splits import ensure_split, make_split, write_split
+
+RUN_SECTIONS = ("data.name", "split.", "image.", "model.", "augmentation.", "training.")
+RUN_FILES = (
+    "params.yaml",
+    "history.csv",
+    "metrics.csv",
+    "provenance.json",
+    "examples.npz",
+    "model.keras",
+    "notebook.ipynb",
+)
+# The settings that a notebook other than 04 shows something of.
+NOTEBOOK_SECTIONS = {
+    "01_data": ("data.", "split.", "image.", "evaluation."),
+    "02_augmentation": ("data.", "image.size", "augmentation.", "split."),
+    "03_weight_maps": ("data.", "image.size", "weight_map."),
+    "05_evaluation": ("",),
+    "06_report": ("",),
+}
+SUMMARIES = ("05_evaluation", "06_report")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: an arm on a fold with a seed, scored on the test or the validation side."""
+
+    arm: str
+    fold: str
+    seed: int
+    side: str
+    settings: dict
+    needs: tuple
+    fingerprint: str
+
+    @property
+    def name(self):
+        """Name of the run, and of its folder below runs/."""
+        return f"{self.arm}/{self.fold}/seed{self.seed}"
+
+    def folder(self, outputs):
+        """Folder of the run when it is whole."""
+        return run_folder(outputs, self.arm, self.fold, self.seed)
+
+    def partial(self, outputs):
+        """Folder of the run while it is under way."""
+        folder = self.folder(outputs)
+        return folder.with_name(f".{folder.name}.part")
+
+
+def prepare(profile):
+    """Find the images and write what every run of the profile reads: data.json and the splits.
+
+    Parameters
+    ----------
+    profile : params.Profile
+
+    Returns
+    -------
+    dict
+        The record of the data, as in data.json.
+
+    Raises
+    ------
+    DataError
+        If the data are missing or broken.
+    StateError
+        If the outputs folder cannot be written.
+    """
+    settings = profile.settings
+    source = open_source(settings, settings["data.source"])
+    record = data_record(source, PUBLISHED_DIGESTS.get(source.name, {}))
+    smallest = min(record["shape"])
+    if settings["image.size"] > smallest:
+        raise DataError(
+            f"image.size: {settings['image.size']} px is more than the frames have ({smallest} px)"
+        )
+    write_json(profile.outputs / "data.json", record)
+    for fold in settings["grid.folds"]:
+        write_split(_split(settings, fold, record), split_path(profile.outputs, fold))
+    return record
+
+
+def read_record(outputs):
+    """Read data.json of a profile.
+
+    Raises
+    ------
+    StateError
+        If it is missing or broken.
+    """
+    path = outputs / "data.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StateError(f"{path}: cannot be read ({error}); run `make data` first") from error
+
+
+def open_source(settings, kind):
+    """Find the images that the settings name.
+
+    Parameters
+    ----------
+    settings : dict
+    kind : str
+        As data.source, or the kind that data.json says was found: then nothing else is taken.
+
+    Returns
+    -------
+    source.Source
+    """
+    return find_source(
+        source="download" if kind == "cache" else kind,
+        name=settings["data.name"],
+        folder=str(ROOT / settings["data.folder"]) if settings["data.folder"] else "",
+        phantom_seed=settings["data.phantom_seed"],
+        phantom_frames=settings["data.phantom_frames"],
+        phantom_size=settings["data.phantom_size"],
+    )
+
+
+def split_path(outputs, fold):
+    """Name the file that a fold's split is written to."""
+    return Path(outputs) / "splits" / f"{fold}.json"
+
+
+def read_split(settings, fold, record, outputs):
+    """Read the split of a fold, as it was written once for every arm."""
+    return ensure_split(
+        split_path(outputs, fold), fold, record["frames"], **_split_settings(settings)
+    )
+
+
+def _split(settings, fold, record):
+    return make_split(fold, record["frames"], **_split_settings(settings))
+
+
+def _split_settings(settings):
+    return {key: settings[f"split.{key}"] for key in ("test_share", "validation_share", "seed")}
+
+
+# The runs -----------------------------------------------------------------------------------
+
+
+def plan(profile, record):
+    """List the runs of a profile, each after those that it depends on.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    record : dict
+        The data, from `prepare`.
+
+    Returns
+    -------
+    list of Run
+    """
+    runs = {}
+    for fold in profile.settings["grid.folds"]:
+        for seed in range(profile.settings["grid.seeds"]):
+            for arm in profile.settings["grid.arms"]:
+                _add(runs, profile, record, arm, fold, seed)
+    return list(runs.values())
+
+
+def _add(runs, profile, record, arm, fold, seed):
+    settings, needs = profile.arms[arm], []
+    if settings["training.learning_rate"] == "scan":
+        needs += [_add_trial(runs, profile, record, rate, fold) for rate in scan_rates(profile)]
+    if isinstance(settings["training.updates"], str):
+        needs.append(_add(runs, profile, record, settings["training.updates"], fold, seed))
+    return _keep(runs, record, arm, fold, seed, "test", settings, needs)
+
+
+def _add_trial(runs, profile, record, rate, fold):
+    updates = profile.settings["scan.updates"]
+    settings = profile.arms[profile.settings["scan.arm"]] | {
+        "training.learning_rate": rate,
+        "training.updates": updates,
+        "training.epoch_updates": math.ceil(updates / 8),
+    }
+    return _keep(runs, record, trial_name(rate), fold, 0, "validation", settings, [])
+
+
+def _keep(runs, record, arm, fold, seed, side, settings, needs):
+    relevant = {
+        key: value
+        for key, value in settings.items()
+        if key.startswith(RUN_SECTIONS) or key in ("evaluation.threshold", "evaluation.examples")
+    }
+    content = [relevant, fold, seed, side, record["digests"], [run.fingerprint for run in needs]]
+    run = Run(arm, fold, seed, side, relevant, tuple(run.name for run in needs), _hash(content))
+    runs[run.name] = run
+    return run
+
+
+def trial_name(rate):
+    """Name the trial of a learning rate."""
+    return f"scan_{rate:.0e}"
+
+
+def scan_rates(profile):
+    """Learning rates of the scan, lowest first."""
+    return sorted(profile.settings["scan.learning_rates"])
+
+
+def scan_table(profile, fold):
+    """Read what the trials of the learning-rate scan came to, and which rate is taken.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    fold : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a rate: fold, learning_rate, updates, loss (training, last), val_loss (lowest),
+        diverged, left_plateau, chosen. The rate with the lowest validation loss is chosen.
+
+    Raises
+    ------
+    StateError
+        If a trial has not been run, or every one of them diverged.
+    """
+    rows = []
+    for rate in scan_rates(profile):
+        history = read_history(profile.outputs, trial_name(rate), fold, 0)
+        loss = history.loss.iloc[-1]
+        rows.append(
+            {
+                "fold": fold,
+                "learning_rate": rate,
+                "updates": history.updates.iloc[-1],
+                "loss": loss,
+                "val_loss": history.val_loss.min(),
+                "diverged": not math.isfinite(loss),
+                "left_plateau": bool(loss < math.log(2) - profile.settings["scan.plateau"]),
+            }
+        )
+    table = pd.DataFrame(rows)
+    usable = table.val_loss[~table.diverged]
+    if usable.empty:
+        raise StateError(f"{profile.outputs}: every rate in scan.learning_rates diverged on {fold}")
+    return table.assign(chosen=table.index == usable.idxmin())
+
+
+def read_history(outputs, arm, fold, seed):
+    """Read history.csv of a run.
+
+    Raises
+    ------
+    StateError
+        If the run is not there or its history is broken.
+    """
+    path = run_folder(outputs, arm, fold, seed) / "history.csv"
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise StateError(f"{path}: cannot be read; run {arm}/{fold}/seed{seed} first") from error
+
+
+def settle(profile, run):
+    """Put numbers in place of `scan` and of an arm's name, from the runs that it depends on.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    run : Run
+
+    Returns
+    -------
+    dict
+        Flat settings, values only.
+    """
+    settings = dict(run.settings)
+    if settings["training.learning_rate"] == "scan":
+        table = scan_table(profile, run.fold)
+        settings["training.learning_rate"] = float(table.learning_rate[table.chosen].iloc[0])
+    arm = settings["training.updates"]
+    if isinstance(arm, str):
+        history = read_history(profile.outputs, arm, run.fold, run.seed)
+        settings["training.updates"] = int(history.updates.iloc[-1])
+    return settings
+
+
+# What is still to be done -------------------------------------------------------------------
+
+
+def is_done(run, outputs):
+    """Whether a run is there, whole, and was made with these settings from these images."""
+    folder = run.folder(outputs)
+    if not all((folder / name).exists() for name in RUN_FILES if name != "model.keras"):
+        return False
+    return _provenance(folder).get("fingerprint") == run.fingerprint
+
+
+def begin(run, outputs):
+    """Make the folder of a run under way, or take up the one that an interrupted run left.
+
+    What it left goes if it was made with other settings or from other images.
+
+    Parameters
+    ----------
+    run : Run
+    outputs : Path
+
+    Returns
+    -------
+    Path
+        The folder; it gets the run's name when the run is whole.
+    """
+    partial = run.partial(outputs)
+    mark = partial / "fingerprint"
+    if partial.exists() and not (mark.exists() and mark.read_text() == run.fingerprint):
+        shutil.rmtree(partial)
+    write_text(mark, run.fingerprint)
+    (partial / "error.txt").unlink(missing_ok=True)
+    return partial
+
+
+def find(runs, arm, fold, seed):
+    """Find a run in the plan.
+
+    Raises
+    ------
+    StateError
+        If the plan has no such run.
+    """
+    name = f"{arm}/{fold}/seed{seed}"
+    for run in runs:
+        if run.name == name:
+            return run
+    raise StateError(f"{name}: is not in the plan, which has {', '.join(r.name for r in runs)}")
+
+
+def adopt(run, profile):
+    """Take over a run that a parent of the profile has done with the same settings and images."""
+    for parent in reversed(profile.parents):
+        if is_done(run, OUTPUTS / parent):
+            partial = run.partial(profile.outputs)
+            shutil.rmtree(partial, ignore_errors=True)
+            try:
+                shutil.copytree(run.folder(OUTPUTS / parent), partial)
+            except OSError as error:
+                raise StateError(f"{partial}: cannot be written: {error}") from error
+            publish(partial, run.folder(profile.outputs))
+            return True
+    return False
+
+
+def notebook_fingerprint(name, profile, record, runs):
+    """Fingerprint of everything that an executed notebook other than 04 shows.
+
+    Parameters
+    ----------
+    name : str
+        As 01_data.
+    profile : params.Profile
+    record : dict
+        The data.
+    runs : list of Run
+        From `plan`.
+
+    Returns
+    -------
+    str
+    """
+    sections = NOTEBOOK_SECTIONS[name]
+    code = sorted([*ROOT.glob("lib/*.py"), *ROOT.glob("lib/report_template/*")])
+    content = [
+        {key: value for key, value in profile.settings.items() if key.startswith(sections)},
+        record,
+        [path.read_text(encoding="utf-8") for path in [*code, NOTEBOOKS / f"{name}.ipynb"]],
+    ]
+    if name in SUMMARIES:
+        inputs = [*sorted(PARAMS.glob("*.csv")), PARAMS / "claims.yaml"]
+        content.append([path.read_text(encoding="utf-8") for path in inputs])
+        content.append([[run.name, run.fingerprint, is_done(run, profile.outputs)] for run in runs])
+        content.append(profile.about)
+    return _hash(content)
+
+
+def notebook_done(name, fingerprint, outputs):
+    """Whether an executed notebook is there and still shows what it would show now."""
+    path = outputs / "notebooks" / f"{name}.ipynb"
+    if not path.exists() or (name == "06_report" and not (outputs / "report.html").exists()):
+        return False
+    metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+    return metadata.get("study", {}).get("fingerprint") == fingerprint
+
+
+def _provenance(folder):
+    try:
+        return json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _hash(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

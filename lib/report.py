@@ -1,0 +1,252 @@
+"""The report: pieces that a notebook shows, and the notebook as one self-contained HTML page."""
+
+import base64
+import mimetypes
+import os
+import re
+from collections import Counter
+from html import escape, unescape
+from numbers import Integral, Real
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import pandas as pd
+from bs4 import BeautifulSoup
+from IPython.display import HTML
+from jinja2 import pass_context
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters import markdown_mistune as markdown
+from traitlets.config import Config
+
+VERDICT_SIGNS = {
+    "reproduced": "✓",
+    "partly": "≈",
+    "not reproduced": "✗",
+    "contradicted": "≠",
+    "cannot be tested": "?",
+    "not tested on the original data": "○",
+}
+# A widget or a script has a text/plain form beside it, which needs nothing from outside.
+SHOWN = ["text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg"]
+# A dollar opens a formula only before a non-space and closes it only after one and not before a
+# digit (Pandoc's rule), and no formula holds a backtick: so `$5 and $6` and code stay as they are.
+INLINE_FORMULA = r"(?<![\\$])\$(?![\s$])(?P<math_inline_tex>(?:\\.|[^\\$`])+?(?<!\s))\$(?![\d$])"
+DISPLAY_FORMULA = r"(?<!\\)\$\$(?P<math_block_tex>[^$`]+)\$\$"
+FORMULA_LINES = r"^ {0,3}\$\$[^$`]+\$\$"
+LOADING = {"src", "srcset", "poster", "data", "xlink:href"}
+# The second is what nbconvert writes where there is none.
+NO_ALT = ("", "No description has been provided for this image")
+
+
+def figure(path: Path, *, number: str, caption: str, alt: str, source: str = "") -> HTML:
+    """Show an image file as a numbered figure with its data embedded.
+
+    Parameters
+    ----------
+    path : Path
+        PNG, JPEG or SVG file.
+    number, caption : str
+        Number, which also makes the anchor ``figure-<number>``, and plain text below the image.
+    alt : str
+        What the image shows, for a reader who cannot see it.
+    source : str
+        Name of the file that holds the plotted values, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If ``alt`` is empty or the file is no image.
+    """
+    mimetype = mimetypes.guess_type(path)[0] or ""
+    if not (mimetype.startswith("image/") and alt.strip()):
+        raise ValueError(f"figure {number}: {path} is not an image, or has no alternative text")
+    data = base64.b64encode(Path(path).read_bytes()).decode()
+    origin = f' <span class="source">Data: <code>{escape(source)}</code></span>' if source else ""
+    return HTML(
+        f'<figure id="{_anchor("figure", number)}">'
+        f'<img src="data:{mimetype};base64,{data}" alt="{escape(alt)}">'
+        f"<figcaption><strong>Figure {escape(number)}.</strong> {escape(caption)}{origin}"
+        f"</figcaption></figure>"
+    )
+
+
+def table(frame: pd.DataFrame, *, number: str, caption: str, formats: dict | None = None) -> HTML:
+    """Show a data frame as a numbered table; its anchor is ``table-<number>``.
+
+    The first column heads the rows: the index if it has a name (a plain index is not shown).
+    A missing value is an en dash, and a column named ``verdict`` holds badges.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Values with flat column names.
+    number, caption : str
+        Number and plain text above the table.
+    formats : dict, optional
+        Column name to format specification, such as ``{"f1": ".2f"}``. Without one, a number that
+        is no integer has three decimals.
+
+    Raises
+    ------
+    ValueError
+        If ``formats`` names a column that the table does not have.
+    """
+    frame = frame.reset_index() if any(frame.index.names) else frame
+    formats = formats or {}
+    if unknown := formats.keys() - set(frame.columns):
+        raise ValueError(f"table {number} has no column {', '.join(map(str, unknown))}")
+    columns = []
+    for position, (name, values) in enumerate(frame.items()):
+        kind = "number" if all(map(_is_number, values.dropna())) else "words"
+        tag = "td" if position else 'th scope="row"'
+        cells = (_cell(value, name, formats.get(name)) for value in values)
+        columns.append(
+            [f'<th scope="col" class="{kind}">{escape(str(name))}</th>']
+            + [f'<{tag} class="{kind}">{cell}</{tag[:2]}>' for cell in cells]
+        )
+    head, *body = (f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
+    anchor = _anchor("table", number)
+    return HTML(
+        f'<div class="scroll" id="{anchor}" role="region" tabindex="0"'
+        f' aria-labelledby="{anchor}-caption"><table><caption><span id="{anchor}-caption">'
+        f"<strong>Table {escape(number)}.</strong> {escape(caption)}</span></caption>"
+        f"<thead>{head}</thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def notice(text: str, kind: str) -> HTML:
+    """Show plain text in a box; ``kind`` is "warning" or "note", anything else a ValueError."""
+    if kind not in ("warning", "note"):
+        raise ValueError(f"a notice is a 'warning' or a 'note', not {kind!r}")
+    title = f"<strong>{kind.capitalize()}</strong>"
+    return HTML(f'<aside class="notice {kind}">{title} {escape(text)}</aside>')
+
+
+def write_report(notebook: Path, page: Path, *, title: str) -> None:
+    """Write an executed notebook as one HTML page that loads nothing from outside itself.
+
+    ``title`` heads the page and replaces the notebook's own first-level heading. A page that is
+    there already is replaced in one step, and only by a whole one.
+
+    Raises
+    ------
+    ValueError
+        If a formula cannot be read; or, all named at once, if the page would load something, has
+        an image without alternative text, an anchor twice, or a link to an anchor it lacks.
+    """
+    exporter = HTMLExporter(
+        template_name="report_template",
+        extra_template_basedirs=[str(Path(__file__).parent)],
+        filters={"markdown2html": _markdown2html},
+        config=Config(NbConvertBase={"display_data_priority": [*SHOWN, "text/plain"]}),
+    )
+    text, _ = exporter.from_filename(str(notebook), {"title": title, "headings": []})
+    if faults := _faults(text):
+        raise ValueError(f"no report from {notebook}: " + "; ".join(faults))
+    partial = page.with_name(page.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, page)
+
+
+def _anchor(kind, number):
+    return escape(f"{kind}-{number}".replace(" ", "-"))
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _cell(value, column, spec):
+    """Write one value of a table as HTML."""
+    if pd.isna(value):
+        return "–"
+    if _is_number(value):
+        spec = spec or ("d" if isinstance(value, Integral) else ".3f")
+        return format(value, spec).replace("-", "\N{MINUS SIGN}")
+    text = escape(format(value, spec or ""))
+    if column != "verdict" or value not in VERDICT_SIGNS:
+        return text
+    sign = f'<span aria-hidden="true">{VERDICT_SIGNS[value]}</span>'
+    return f'<span class="verdict {value.replace(" ", "-")}">{sign} {text}</span>'
+
+
+class _Renderer(markdown.IPythonRenderer):
+    """Markdown with MathML for formulas, and the headings noted for the table of contents."""
+
+    headings: list
+
+    def heading(self, text, level, **attrs):
+        if level == 1 and not self.headings:
+            self.headings.append({"level": 1, "base": None})
+            return ""  # the page is headed by its title already
+        text = re.sub(r"</?a\b[^>]*>", "", text)
+        words = unescape(re.sub(r"<[^>]+>", "", text)).split()
+        base = "-".join(words)  # as JupyterLab does, so that a link works there and here
+        repeats = sum(other["base"] == base for other in self.headings)
+        anchor = f"{base}-{repeats + 1}" if repeats else base
+        level = max(level, 2)
+        self.headings.append({"level": level, "base": base, "id": anchor, "html": text})
+        link = f'<a class="anchor" href="#{quote(anchor)}" aria-label="Link to this section">#</a>'
+        return f'<h{level} id="{escape(anchor)}">{text}{link}</h{level}>\n'
+
+    def inline_math(self, body):
+        return _mathml(body, "inline")
+
+    def block_math(self, body):
+        return f'<span class="equation">{_mathml(body, "block")}</span>'
+
+    def latex_environment(self, name, body):
+        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
+
+    def table(self, text):
+        box = '<div class="scroll" role="region" tabindex="0" aria-label="Table">'
+        return f"{box}<table>{text}</table></div>\n"
+
+
+def _mathml(formula, display):
+    """Convert a formula; latex2mathml passes on what it does not know, so look for that."""
+    try:
+        mathml = convert(formula.replace("{aligned}", "{split}"), display=display)
+    except Exception as error:  # its errors share no base class
+        raise ValueError(f"cannot read the formula {formula!r}") from error
+    if unknown := re.search(r">(\\[a-zA-Z]+|&)<", mathml):
+        raise ValueError(f"cannot read {unknown[1]} in the formula {formula!r}")
+    return mathml
+
+
+@pass_context
+def _markdown2html(context, source):
+    """Render the markdown of a cell or an output; nbconvert's filter with our formulas."""
+    renderer = _Renderer(
+        escape=False,
+        embed_images=True,
+        attachments=context["cell"].get("attachments", {}),
+        path=context["resources"]["metadata"]["path"],
+    )
+    renderer.headings = context["resources"]["headings"]
+    block, inline = markdown.MathBlockParser(), markdown.MathInlineParser()
+    block.specification["multiline_math"] = FORMULA_LINES
+    inline.specification["block_math_tex"] = DISPLAY_FORMULA
+    inline.specification["inline_math_tex"] = INLINE_FORMULA
+    return markdown.MarkdownWithMath(renderer, block, inline).render(source)
+
+
+def _faults(page):
+    """List what keeps a page from standing alone and being read by everyone."""
+    soup = BeautifulSoup(page, "html.parser")
+    css = [tag.get_text() for tag in soup.select("style")]
+    css += [tag["style"] for tag in soup.select("[style]")]
+    loaded = re.findall(r"(?:@import|url\()\s*['\"]?([^'\")\s]*)", " ".join(css))
+    for tag in soup.find_all(True):
+        names = LOADING if tag.name in ("a", "area") else LOADING | {"href"}
+        loaded += [tag[name] for name in names & tag.attrs.keys()]
+    anchors = Counter(tag["id"] for tag in soup.select("[id]"))
+    links = [unquote(link["href"][1:]) for link in soup.select('a[href^="#"]')]
+    alts = [image.get("alt", "").strip() for image in soup.select("img")]
+    return [
+        *(f"it loads {value[:80]}" for value in loaded if not value.startswith(("data:", "#"))),
+        *(f"the anchor #{anchor} is there twice" for anchor, n in anchors.items() if n > 1),
+        *(f"a link leads to #{link}, which is not there" for link in links if link not in anchors),
+        *("an image has no alternative text" for alt in alts if alt in NO_ALT),
+    ]

@@ -1,0 +1,103 @@
+"""Collect what the runs of a profile wrote into the tables that the report reads."""
+
+import json
+
+import pandas as pd
+
+from lib import plan
+from lib.files import StateError
+from lib.paths import run_folder
+
+KEYS = ["arm", "fold", "seed"]
+
+
+def run_table(profile, runs):
+    """List every planned run with what became of it.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, fold, seed, side, status (completed, diverged, failed, not run), learning_rate,
+        updates, epochs, best_epoch, parameters, minutes, commit, dirty, error.
+    """
+    return pd.DataFrame([_run_row(profile, run) for run in runs])
+
+
+def read_metrics(profile, runs):
+    """Read the test metrics of every finished run, and the baselines.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, fold, seed, video, frame, metric, value.
+    """
+    tables = [
+        _read(run.folder(profile.outputs) / "metrics.csv")
+        for run in runs
+        if run.side == "test" and plan.is_done(run, profile.outputs)
+    ]
+    baselines = profile.outputs / "baselines.csv"
+    return pd.concat([*tables, _read(baselines)], ignore_index=True)
+
+
+def read_histories(profile, runs):
+    """Read the history of every finished run.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, fold, seed and the columns of history.csv.
+    """
+    tables = []
+    for run in runs:
+        if plan.is_done(run, profile.outputs):
+            history = plan.read_history(profile.outputs, run.arm, run.fold, run.seed)
+            tables.append(history.assign(arm=run.arm, fold=run.fold, seed=run.seed))
+    if not tables:
+        raise StateError(f"{profile.outputs}: no run is finished; run `make reproduce` first")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _run_row(profile, run):
+    row = {"arm": run.arm, "fold": run.fold, "seed": run.seed, "side": run.side}
+    if not plan.is_done(run, profile.outputs):
+        error = run.partial(profile.outputs) / "error.txt"
+        if error.exists():
+            return row | {"status": "failed", "error": error.read_text(encoding="utf-8").strip()}
+        return row | {"status": "not run"}
+    folder = run_folder(profile.outputs, run.arm, run.fold, run.seed)
+    provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    history = plan.read_history(profile.outputs, run.arm, run.fold, run.seed)
+    return row | {
+        "status": provenance["status"],
+        "learning_rate": provenance["learning_rate"],
+        "updates": int(history.updates.iloc[-1]),
+        "epochs": len(history),
+        "best_epoch": provenance["best_epoch"],
+        "parameters": provenance["parameters"],
+        "minutes": history.seconds.sum() / 60,
+        "commit": provenance["commit"],
+        "dirty": provenance["dirty"],
+    }
+
+
+def _read(path):
+    try:
+        return pd.read_csv(path, dtype={"video": str})
+    except (OSError, ValueError) as error:
+        raise StateError(f"{path}: cannot be read: {error}") from error

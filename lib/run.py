@@ -1,0 +1,242 @@
+"""Execute the plan: notebooks through papermill, one training or one chapter at a time.
+
+``python -m lib.run plan params/quick.yaml`` writes outputs/quick/plan.mk, which make reads.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import sys
+import time
+
+import nbformat
+import papermill
+
+from lib import plan
+from lib.files import StateError, publish, write_text
+from lib.params import ParamsError, load
+from lib.paths import NOTEBOOKS, relative
+from lib.report import write_report
+from lib.source import DataError
+
+TITLE = "Does augmentation make U-Net work? A reproduction on DIC-C2DH-HeLa"
+# What TensorFlow's loader says on standard error at every start.
+LOADER = re.compile(r"^([IWE]0000|WARNING: All log messages|To enable the following).*\n?", re.M)
+
+
+class RunError(Exception):
+    """A notebook stopped with an error; the message says which and why."""
+
+
+def main(words=None):
+    """Run one command; an expected error ends it with one message and exit status 2."""
+    parser = argparse.ArgumentParser(prog="python -m lib.run", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, about in (
+        ("data", "find the images and write the splits"),
+        ("plan", "list what is still to be done, for make"),
+        ("train", "execute one run"),
+        ("notebook", "execute one chapter"),
+    ):
+        command = commands.add_parser(name, help=about)
+        command.add_argument("params")
+        if name == "train":
+            command.add_argument("name", help="arm/fold/seed, as in none/last/seed0")
+        if name == "notebook":
+            command.add_argument("name", choices=plan.NOTEBOOK_SECTIONS)
+    arguments = vars(parser.parse_args(words))
+    command = COMMANDS[arguments.pop("command")]
+    try:
+        command(load(arguments.pop("params")), *arguments.values())
+    except (ParamsError, DataError, StateError, RunError) as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+
+
+def show_data(profile):
+    """Find the images and say what they are."""
+    record = plan.prepare(profile)
+    frames = ", ".join(f"{count} of video {video}" for video, count in record["frames"].items())
+    print(f"{record['label']}: {frames}")
+
+
+def write_plan(profile):
+    """Write plan.mk: a target for each run and chapter that is still to be done.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    """
+    record = plan.prepare(profile)
+    runs = plan.plan(profile, record)
+    for run in runs:
+        if not plan.is_done(run, profile.outputs) and plan.adopt(run, profile):
+            print(f"{run.name}: taken over from a profile that did the same")
+    pending = [run for run in runs if not plan.is_done(run, profile.outputs)]
+    chapters = _pending_chapters(profile, record, runs, pending)
+    write_text(profile.outputs / "plan.mk", _makefile(profile, pending, chapters))
+    print(f"{profile.name}, on {record['label']}")
+    if pending or chapters:
+        print(f"{len(pending)} of {len(runs)} runs and {len(chapters)} notebooks are to be done")
+    else:
+        print(f"all {len(runs)} runs and the report are up to date: nothing to do")
+
+
+def train(profile, name):
+    """Execute one run and give it its name when it is whole.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    name : str
+        As none/last/seed0.
+
+    Raises
+    ------
+    RunError
+        If the notebook stops with an error.
+    StateError
+        If the run is not in the plan.
+    """
+    runs = plan.plan(profile, plan.read_record(profile.outputs))
+    arm, fold, seed = name.split("/")
+    run = plan.find(runs, arm, fold, seed.removeprefix("seed"))
+    partial = plan.begin(run, profile.outputs)
+    parameters = {"arm": run.arm, "fold": run.fold, "seed": run.seed}
+    label = f"[{runs.index(run) + 1}/{len(runs)} {name}] "
+    try:
+        _execute("04_training", partial / "notebook.ipynb", profile, parameters, label)
+    except RunError as error:
+        write_text(partial / "error.txt", f"{error}\n")
+        raise
+    shutil.rmtree(partial / "checkpoints")
+    (partial / "fingerprint").unlink()
+    publish(partial, run.folder(profile.outputs))
+
+
+def write_chapter(profile, name):
+    """Execute a notebook other than 04, and make the page from 06.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    name : str
+        As 01_data.
+    """
+    record = plan.read_record(profile.outputs)
+    runs = plan.plan(profile, record)
+    path = profile.outputs / "notebooks" / f"{name}.ipynb"
+    beside = path.with_name(f".{path.name}")
+    fingerprint = plan.notebook_fingerprint(name, profile, record, runs)
+    _execute(name, beside, profile, {}, f"[{name}] ", fingerprint)
+    beside.replace(path)
+    if name == "06_report":
+        page = profile.outputs / "report.html"
+        write_report(path, page, title=TITLE)
+        print(f"report: {relative(page)}")
+
+
+COMMANDS = {"data": show_data, "plan": write_plan, "train": train, "notebook": write_chapter}
+
+
+def _pending_chapters(profile, record, runs, pending):
+    chapters = []
+    for name in plan.NOTEBOOK_SECTIONS:
+        fingerprint = plan.notebook_fingerprint(name, profile, record, runs)
+        done = plan.notebook_done(name, fingerprint, profile.outputs)
+        if not done or (name in plan.SUMMARIES and (pending or chapters)):
+            chapters.append(name)
+    return chapters
+
+
+def _makefile(profile, pending, chapters):
+    """Write the plan as Make rules. What others wait for comes first."""
+    names = [run.name for run in pending]
+    waited_for = {need for run in pending for need in run.needs}
+    order = sorted(names, key=lambda name: name not in waited_for)
+    command = f"@$(PYTHON) -m lib.run {{}} {relative(profile.path)} {{}}"
+    rules = [
+        f".PHONY: all {' '.join([*names, *chapters])}",
+        f"all: {' '.join([*order, *chapters])}",
+    ]
+    for run in pending:
+        rules += [f"{run.name}: {' '.join(need for need in run.needs if need in names)}"]
+        rules += ["\t" + command.format("train", run.name)]
+    for name in chapters:
+        first = [other for other in chapters if other < name] + names
+        rules += [f"{name}: {' '.join(first) if name in plan.SUMMARIES else ''}"]
+        rules += ["\t" + command.format("notebook", name)]
+    return "\n".join(rules) + "\n"
+
+
+def _execute(name, target, profile, parameters, label, fingerprint=None):
+    started = time.time()
+    terminal = _Labelled(sys.stdout, label)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _kernel_log(profile.outputs / "kernel.log"):
+            papermill.execute_notebook(
+                NOTEBOOKS / f"{name}.ipynb",
+                target,
+                parameters={"params_file": relative(profile.path)} | parameters,
+                progress_bar=False,
+                stdout_file=terminal,
+                iopub_timeout=120,
+                coalesce_streams=True,
+            )
+    except papermill.PapermillExecutionError as error:
+        raise RunError(f"{label.strip()} {error.ename}: {error.evalue}") from error
+    _tidy(target, fingerprint)
+    terminal.write(f"done in {time.time() - started:.0f} s\n")
+
+
+@contextlib.contextmanager
+def _kernel_log(path):
+    """Send to a file what the kernel's process says outside its cells; it inherits our stderr."""
+    ours = os.dup(2)
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
+
+
+def _tidy(path, fingerprint):
+    """Drop the loader's messages and the paths that papermill notes; add the fingerprint."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        outputs = []
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                output.text = LOADER.sub("", output.text)
+            if output.output_type != "stream" or output.text:
+                outputs.append(output)
+        if cell.cell_type == "code":
+            cell.outputs = outputs
+    notebook.metadata.pop("papermill", None)
+    if fingerprint:
+        notebook.metadata["study"] = {"fingerprint": fingerprint}
+    write_text(path, nbformat.writes(notebook) + "\n")
+
+
+class _Labelled:
+    """A stream that names the run in front of each line; papermill writes to it."""
+
+    def __init__(self, stream, label):
+        self.stream, self.label = stream, label
+
+    def write(self, text):
+        lines = [f"{self.label}{line}\n" for line in text.splitlines() if line.strip()]
+        self.stream.write("".join(lines))
+
+    def flush(self):
+        self.stream.flush()
+
+
+if __name__ == "__main__":
+    main()

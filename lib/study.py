@@ -1,0 +1,87 @@
+"""What every notebook opens first: a params file, its images and their labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib import params, plan
+from lib.data import normalise_frames, read_video, resample
+
+
+@dataclass(frozen=True)
+class Study:
+    """A profile with its data.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    record : dict
+        The data, as in data.json.
+    images, labels : dict of str to ndarray, shape (F, M, N)
+        Frames of each video as they are on disk, and their silver-truth cells.
+    """
+
+    profile: params.Profile
+    record: dict
+    images: dict
+    labels: dict
+
+    @property
+    def is_phantom(self):
+        """Whether the images are procedural and not of the data set."""
+        return self.record["source"] == "phantom"
+
+
+def open_study(params_file):
+    """Read a params file and the frames that it names.
+
+    Parameters
+    ----------
+    params_file : str or Path
+        As for `params.load`.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ParamsError, DataError, StateError
+        If the params, the images or the outputs folder are not as they have to be.
+    """
+    profile = params.load(params_file)
+    known = (profile.outputs / "data.json").exists()
+    record = plan.read_record(profile.outputs) if known else plan.prepare(profile)
+    source = plan.open_source(profile.settings, record["source"])
+    frames = {video: read_video(source.folder, video) for video in record["frames"]}
+    images = {video: pair[0] for video, pair in frames.items()}
+    return Study(profile, record, images, {video: pair[1] for video, pair in frames.items()})
+
+
+def load_side(study, pairs, settings):
+    """Make the arrays that a network gets for some frames.
+
+    Parameters
+    ----------
+    study : Study
+    pairs : list of tuple
+        Video and frame number, from a split.
+    settings : dict
+        Settings of the run: image.size and image.normalise.
+
+    Returns
+    -------
+    images : ndarray of float32, shape (F, size, size)
+        From 0 to 1, or with zero mean and unit deviation a frame.
+    labels : ndarray of int, shape (F, size, size)
+    """
+    images = np.stack([study.images[video][frame] for video, frame in pairs])
+    images, labels = resample(images, full_labels(study, pairs), settings["image.size"])
+    if settings["image.normalise"] == "frame":
+        images = normalise_frames(images)
+    return images, labels
+
+
+def full_labels(study, pairs):
+    """Stack the labels of some frames at their own size; predictions are scored on these."""
+    return np.stack([study.labels[video][frame] for video, frame in pairs])

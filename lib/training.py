@@ -1,0 +1,302 @@
+"""Train one network: batches, epochs, checkpoints, the stopping rule.
+
+What a run sees at an update depends on its seed and the number of the update alone, so that a run
+that was stopped goes on from its last checkpoint as if it had never been.
+"""
+
+import functools
+import math
+import shutil
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from lib import metrics
+from lib.augmentation import online_copy, static_copy
+from lib.data import to_mask
+from lib.files import StateError, publish, write_table
+from lib.model import unet
+
+CURVES = ("f1", "iou", "mean_iou")
+
+
+def limit_threads(count):
+    """Let TensorFlow use so many processor threads; before its first computation, or never."""
+    tf.config.threading.set_intra_op_parallelism_threads(count)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def build(settings, seed):
+    """Build and compile the network of a run, with its initial weights drawn from the seed.
+
+    Parameters
+    ----------
+    settings : dict
+        Settings of the run, with the learning rate and the number of updates as numbers.
+    seed : int
+
+    Returns
+    -------
+    keras.Model
+    """
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(settings["training.precision"])
+    model = unet(
+        settings["image.size"],
+        filters=settings["model.filters"],
+        depth=settings["model.depth"],
+        normalisation=settings["model.normalisation"],
+        dropout=settings["model.dropout"],
+    )
+    model.compile(
+        optimizer=_optimiser(settings),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[*[metrics.PixelScore(name) for name in CURVES], metrics.batch_f1],
+    )
+    return model
+
+
+def train(model, training, validation, settings, *, seed, folder, say=print):
+    """Train a network until its stopping rule holds; leave it with its best weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build`.
+    training, validation : tuple of ndarray
+        Images, float32, shape (F, M, M), and labels of the same shape. Validation frames are
+        never augmented.
+    settings : dict
+        Settings of the run.
+    seed : int
+        Order of the frames and their augmentation.
+    folder : Path
+        Where checkpoints are kept, one after each epoch; training goes on from the last.
+    say : callable
+        Told a line an epoch.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an epoch: epoch, updates, learning_rate, the loss and scores of training and
+        (val_) validation, seconds. It ends early where the loss stops being a number.
+
+    Raises
+    ------
+    StateError
+        If a checkpoint cannot be written.
+    """
+    history = _resume(model, folder)
+    say(f"{_limit(settings, training)} updates at most; {len(history)} epochs done before")
+    while not _finished(history, settings, training):
+        started = time.perf_counter()
+        first = 0 if history.empty else int(history.updates.iloc[-1])
+        last = min(first + epoch_updates(settings, training), _limit(settings, training))
+        row = {"epoch": len(history) + 1, "updates": last}
+        row |= {"learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))}
+        row |= _train_epoch(model, training, settings, seed, range(first, last))
+        row |= {f"val_{name}": value for name, value in _validate(model, validation).items()}
+        row["seconds"] = time.perf_counter() - started
+        history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
+        _checkpoint(model, history, folder)
+        say(_progress(history, settings, training))
+    best = _whole_checkpoints(folder)[-1] / "best.weights.h5"
+    if best.exists():
+        model.load_weights(best)
+    return history
+
+
+def save_model(model, path):
+    """Save a network for prediction, without what only training needs.
+
+    Parameters
+    ----------
+    model : keras.Model
+    path : Path
+        A .keras file.
+
+    Raises
+    ------
+    StateError
+        If it cannot be written.
+    """
+    try:
+        keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be written: {error}") from error
+
+
+def diverged(history):
+    """Whether training stopped because a loss was no longer a number."""
+    last = history.iloc[-1]
+    return not (math.isfinite(last.loss) and math.isfinite(last.val_loss))
+
+
+def best_epoch(history):
+    """Find the epoch with the lowest validation loss; None where it never was a number."""
+    if history.val_loss.isna().all():
+        return None
+    return int(history.epoch[history.val_loss.idxmin()])
+
+
+def epoch_updates(settings, training):
+    """Count the updates in an epoch: as set, or one pass over the arm's frames."""
+    passes = _items(settings, training) // settings["training.batch"]
+    return settings["training.epoch_updates"] or max(1, passes)
+
+
+def batch(training, settings, seed, update):
+    """Make the batch of one update.
+
+    Parameters
+    ----------
+    training : tuple of ndarray
+        Images and labels, shape (F, M, M).
+    settings : dict
+        Settings of the run.
+    seed, update : int
+
+    Returns
+    -------
+    images, masks : ndarray of float32, shape (B, M, M, 1)
+    """
+    images, labels = training
+    frames = [
+        _sample(images, labels, settings, seed, index)
+        for index in range(
+            update * settings["training.batch"], (update + 1) * settings["training.batch"]
+        )
+    ]
+    masks = np.stack([to_mask(labels) for _, labels in frames])
+    return np.stack([image for image, _ in frames])[..., None], np.float32(masks)[..., None]
+
+
+def _sample(images, labels, settings, seed, index):
+    """Make the sample number `index` since training began."""
+    method = settings["augmentation.method"]
+    items = _items(settings, (images, labels))
+    epoch, position = divmod(index, items)
+    frame, copy = divmod(int(_order(seed, epoch, items)[position]), items // len(images))
+    if method == "static":
+        return static_copy(
+            images[frame], labels[frame], settings, seed=seed, frame=frame, copy=copy
+        )
+    if method == "online":
+        rng = np.random.default_rng([seed, index])
+        return online_copy(images[frame], labels[frame], settings, rng)
+    return images[frame], labels[frame]
+
+
+@functools.lru_cache(maxsize=2)
+def _order(seed, epoch, items):
+    return np.random.default_rng([seed, epoch]).permutation(items)
+
+
+def _items(settings, training):
+    copied = settings["augmentation.method"] in ("static", "repeat")
+    return len(training[0]) * (settings["augmentation.copies"] if copied else 1)
+
+
+def _optimiser(settings):
+    rate = settings["training.learning_rate"]
+    if settings["training.schedule"] == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, settings["training.updates"])
+    if settings["training.optimiser"] == "adam":
+        return keras.optimizers.Adam(rate)
+    return keras.optimizers.SGD(rate, momentum=settings["training.momentum"], nesterov=True)
+
+
+def _train_epoch(model, training, settings, seed, updates):
+    _seed_dropout(model, seed, updates.start)
+    model.reset_metrics()
+    for update in updates:
+        model.train_on_batch(*batch(training, settings, seed, update))
+    return _numbers(model.get_metrics_result())
+
+
+def _seed_dropout(model, seed, update):
+    """Tie dropout to the update; a weights file does not hold the state of its generators."""
+    dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    for number, layer in enumerate(dropouts):
+        layer.seed_generator.state.assign([100 * seed + number, update])
+
+
+def _validate(model, validation):
+    model.reset_metrics()
+    for image, labels in zip(*validation, strict=True):
+        model.test_on_batch(image[None, ..., None], np.float32(to_mask(labels))[None, ..., None])
+    return _numbers(model.get_metrics_result())
+
+
+def _numbers(result):
+    return {name: float(value) for name, value in result.items()}
+
+
+# The stopping rule --------------------------------------------------------------------------
+
+
+def _limit(settings, training):
+    return settings["training.updates"] or (
+        settings["training.epochs"] * epoch_updates(settings, training)
+    )
+
+
+def _finished(history, settings, training):
+    if history.empty:
+        return False
+    if diverged(history) or history.updates.iloc[-1] >= _limit(settings, training):
+        return True
+    waited = len(history) - best_epoch(history)
+    return settings["training.updates"] == 0 and waited >= settings["training.patience"]
+
+
+def _progress(history, settings, training):
+    row = history.iloc[-1]
+    left = (_limit(settings, training) - row.updates) * history.seconds.sum() / row.updates
+    return (
+        f"epoch {row.epoch:.0f}  update {row.updates:.0f}/{_limit(settings, training)}  "
+        f"loss {row.loss:.3f}  val {row.val_loss:.3f}  val F1 {row.val_f1:.3f}  "
+        f"{math.ceil(left / 60)} min left at most"
+    )
+
+
+# Checkpoints --------------------------------------------------------------------------------
+
+
+def _whole_checkpoints(folder):
+    return sorted((folder / "checkpoints").glob("epoch_*"))
+
+
+def _resume(model, folder):
+    whole = _whole_checkpoints(folder)
+    if not whole:
+        return pd.DataFrame()
+    history = pd.read_csv(whole[-1] / "history.csv")
+    # Building the optimiser's state first gives the file something to be read into.
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(whole[-1] / "last.weights.h5")
+    return history
+
+
+def _checkpoint(model, history, folder):
+    """Save weights, optimiser state and history together; the one before goes only after that."""
+    before = _whole_checkpoints(folder)
+    final = folder / "checkpoints" / f"epoch_{len(history):05d}"
+    partial = final.with_name(f".{final.name}.part")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        model.save_weights(partial / "last.weights.h5")
+        if best_epoch(history) == len(history):
+            shutil.copy(partial / "last.weights.h5", partial / "best.weights.h5")
+        elif before and (before[-1] / "best.weights.h5").exists():
+            shutil.copy(before[-1] / "best.weights.h5", partial / "best.weights.h5")
+    except OSError as error:
+        raise StateError(f"{final}: checkpoint cannot be written: {error}") from error
+    write_table(partial / "history.csv", history)
+    publish(partial, final)
+    for folder in before:
+        shutil.rmtree(folder)
