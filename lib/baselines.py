@@ -93,8 +93,10 @@ def local_variance_mask(image, window, threshold):
     ndarray of bool, shape (M, N)
     """
     textured = local_deviation(image, window) > threshold
-    closed = ndimage.binary_closing(textured, morphology.disk(max(1, window // 3)))
-    filled = ndimage.binary_fill_holes(closed)
+    radius = max(1, window // 3)
+    # Without the padding a closing takes a rim off what touches the border.
+    closed = ndimage.binary_closing(np.pad(textured, radius), morphology.disk(radius))
+    filled = ndimage.binary_fill_holes(closed[radius:-radius, radius:-radius])
     return morphology.remove_small_objects(filled, max_size=image.size // 200)
 
 

@@ -43,7 +43,7 @@ def judge(claims, metrics, summary, *, is_phantom, block, resamples):
     Returns
     -------
     pandas.DataFrame
-        id, published, reproduced, ci_low, ci_high, rule, verdict, claim, source.
+        id, published, reproduced, ci_low, ci_high, rule, verdict.
     """
     known_facts = facts()
     rows = []
@@ -63,9 +63,25 @@ def judge(claims, metrics, summary, *, is_phantom, block, resamples):
             {"id": claim["id"], "published": claim["published"]}
             | found
             | {"rule": _rule(claim), "verdict": verdict}
-            | {"claim": claim["claim"], "source": claim["source"]}
         )
     return pd.DataFrame(rows)
+
+
+def with_words(verdicts):
+    """Put the words of each claim and its place in the report before its verdict.
+
+    Parameters
+    ----------
+    verdicts : pandas.DataFrame
+        claims.csv.
+
+    Returns
+    -------
+    pandas.DataFrame
+        claim, source, then the columns of claims.csv without the id.
+    """
+    words = pd.DataFrame(read_claims())[["id", "claim", "source"]]
+    return words.merge(verdicts, on="id").drop(columns="id")
 
 
 def facts():

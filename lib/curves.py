@@ -77,7 +77,8 @@ def draw_published_curves(histories, published, *, metric, axis, column):
         panel.set_title(f"({letter}) {'with' if arm == 'augmented' else 'without'} augmentation")
         panel.set_xlabel("epoch" if axis == "epoch" else "updates")
         if axis == "updates":
-            panel.set_xscale("log")
+            # One range for both: how much further the arm with augmentation went is the point.
+            panel.set(xscale="log", xlim=(10, 2 * published.updates.max()))
         if metric == "loss":
             _mark_plateau(panel)
     panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")

@@ -1,12 +1,16 @@
 """What the frames, splits and weights are like: small tables of them, and plots of the tables."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import dice
 
-from lib.data import to_mask
+from lib.augmentation import published_displacement
+from lib.data import to_gap_mask, to_mask
 from lib.figures import WIDTH, style
 from lib.weight_map import (
     border_distances,
@@ -23,7 +27,7 @@ SIDES = {"train": "#56B4E9", "validation": "#E69F00", "test": "#D55E00"}
 
 
 def frame_table(labels):
-    """Count the cells of every frame and measure its foreground.
+    """Count the cells of every frame, and measure its foreground and where cells touch.
 
     Parameters
     ----------
@@ -33,7 +37,8 @@ def frame_table(labels):
     Returns
     -------
     pandas.DataFrame
-        A row a frame: video, frame, cells, foreground (share of the pixels).
+        A row a frame: video, frame, cells, foreground (share of the pixels), touching (number of
+        pixels that `to_gap_mask` takes off).
     """
     rows = [
         {
@@ -41,6 +46,7 @@ def frame_table(labels):
             "frame": number,
             "cells": np.unique(cells[cells > 0]).size,
             "foreground": float(np.mean(cells > 0)),
+            "touching": int(np.sum(to_mask(cells)) - np.sum(to_gap_mask(cells))),
         }
         for video, frames in labels.items()
         for number, cells in enumerate(frames)
@@ -94,6 +100,111 @@ def distance_to_training(split):
             for video, frame in split.test
         ]
     )
+
+
+def part_displacement(seed, size, ranges, parts):
+    """Displacement of a static copy of which only some parts act, with its flip undone.
+
+    Parameters
+    ----------
+    seed : int or sequence of int
+        Names the copy, as in `lib.augmentation.static_copy`.
+    size : int
+        Rows and columns, px.
+    ranges : dict of str to float
+        The published ranges: rotation, shift, shear, zoom.
+    parts : collection of str
+        The parts that act.
+
+    Returns
+    -------
+    ndarray of float, shape (2, size, size)
+    """
+    chosen = {part: value if part in parts else 0.0 for part, value in ranges.items()}
+    moved = published_displacement(np.random.default_rng(seed), size, **chosen)
+    nothing = dict.fromkeys(ranges, 0.0)
+    # Without ranges a copy differs from its frame only where it is flipped.
+    if published_displacement(np.random.default_rng(seed), 2, **nothing).any():
+        places = np.indices((size, size))
+        moved = (moved + places)[:, :, ::-1] - places
+    return moved
+
+
+def displacement_table(ranges, sizes, copies):
+    """Measure how far each part of the published augmentation moves pixels.
+
+    Parameters
+    ----------
+    ranges : dict of str to float
+        The published ranges: rotation, shift, shear, zoom.
+    sizes : sequence of int
+        Rows and columns of images, px.
+    copies : int
+        Number of copies that are drawn.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a part, and one for all; for each size the median over pixels and copies, and the
+        largest, px.
+    """
+    rows = []
+    for name, parts in {**{part: [part] for part in ranges}, "all four": list(ranges)}.items():
+        row = {"part": name}
+        for size in sizes:
+            lengths = [
+                np.hypot(*part_displacement(copy, size, ranges, parts)) for copy in range(copies)
+            ]
+            row[f"median at {size} px"] = np.median(lengths)
+            row[f"largest at {size} px"] = np.max(lengths)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def count_copies(frames, copies, test_share, validation_share):
+    """Count images as the original did, if its copies replace the frames.
+
+    Parameters
+    ----------
+    frames : int
+        Frames of all videos.
+    copies : int
+        Copies of a frame.
+    test_share : float
+        Share of the frames that are tested on, rounded up.
+    validation_share : float
+        Share of the copies that Keras takes off the end, as `validation_split`.
+
+    Returns
+    -------
+    dict of str to int
+    """
+    rest = frames - math.ceil(test_share * frames)
+    return {
+        "frames": frames,
+        "not tested on": rest,
+        "copies of each": copies,
+        "copies made": copies * rest,
+        "copies to train on": int(copies * rest * (1 - validation_share)),
+        "with the originals": (copies + 1) * rest,
+    }
+
+
+def grid_image(size):
+    """Make a regular grid of dark lines, 16 a side; a warp shows on it.
+
+    Parameters
+    ----------
+    size : int
+        Rows and columns, px.
+
+    Returns
+    -------
+    ndarray of float, shape (size, size)
+        1 on a line, 0 elsewhere.
+    """
+    line = np.arange(size) % (size // 16) < max(1, size // 256)
+    return np.maximum.outer(line, line).astype(float)
 
 
 def gap_profile(labels, *, w0, sigma, original_sigma):
@@ -163,10 +274,12 @@ def draw_foreground(table):
     """
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     counts, shares = figure.subplots(1, 2, sharex=True)
-    for colour, (video, rows) in zip(VIDEO_COLOURS, table.groupby("video"), strict=False):
-        counts.plot(rows.frame, rows.cells, color=colour, drawstyle="steps-mid")
-        shares.plot(rows.frame, 100 * rows.foreground, color=colour, label=f"video {video}")
+    for number, (video, rows) in enumerate(table.groupby("video")):
+        look = {"color": VIDEO_COLOURS[number % 4], "linestyle": ("-", "--")[number % 2]}
+        counts.plot(rows.frame, rows.cells, drawstyle="steps-mid", **look)
+        shares.plot(rows.frame, 100 * rows.foreground, label=f"video {video}", **look)
     counts.set(xlabel="frame", ylabel="cells in the frame", ylim=(0, None))
+    counts.yaxis.set_major_locator(MaxNLocator(integer=True))
     shares.set(xlabel="frame", ylabel="foreground, % of the pixels", ylim=(0, 100))
     shares.legend(loc="lower right")
     return figure
@@ -195,7 +308,7 @@ def draw_splits(splits, frames):
                 taken = [
                     (number - 0.5, 1) for name, number in getattr(split, side) if name == video
                 ]
-                axes.broken_barh(taken, (row - 0.36, 0.72), color=colour, linewidth=0)
+                axes.broken_barh(taken, (row - 0.36, 0.72), color=colour, linewidth=0.4)
         axes.set(xlabel="frame", xlim=(-0.5, count - 0.5), ylim=(len(splits) - 0.5, -0.5))
         axes.set_title(f"video {video}", loc="left")
         axes.spines[:].set_visible(False)
@@ -222,8 +335,9 @@ def draw_similarity(table):
     """
     figure = Figure(figsize=(0.7 * WIDTH, 2.6), layout="constrained")
     axes = figure.subplots()
-    for colour, (video, rows) in zip(VIDEO_COLOURS, table.groupby("video"), strict=False):
-        axes.plot(rows.lag, rows.f1, "o-", color=colour, markersize=4, label=f"video {video}")
+    for number, (video, rows) in enumerate(table.groupby("video")):
+        look = {"color": VIDEO_COLOURS[number % 4], "linestyle": ("-", "--")[number % 2]}
+        axes.plot(rows.lag, rows.f1, marker="o", markersize=4, label=f"video {video}", **look)
     axes.set(xlabel="frames earlier", ylabel="F1 of the earlier mask", ylim=(None, 1))
     axes.set_xscale("log", base=2)
     axes.set_xticks(sorted(set(table.lag)), sorted(set(table.lag)), minor=False)

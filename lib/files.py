@@ -1,5 +1,6 @@
 """Write files so that a reader never meets half of one."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -32,6 +33,8 @@ def write_text(path, text):
         beside.write_text(text, encoding="utf-8")
         os.replace(beside, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise StateError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
@@ -61,7 +64,7 @@ def publish(partial, final):
     Raises
     ------
     StateError
-        If the folder cannot be renamed.
+        If the folder cannot be renamed; the older one stays.
     """
     old = final.with_name(f".{final.name}.old")
     try:
@@ -70,5 +73,7 @@ def publish(partial, final):
             os.replace(final, old)
         os.replace(partial, final)
     except OSError as error:
+        if old.exists() and not final.exists():
+            os.replace(old, final)
         raise StateError(f"{final}: cannot be written: {error.strerror or error}") from error
     shutil.rmtree(old, ignore_errors=True)

@@ -3,12 +3,14 @@
 import pandas as pd
 
 
-def run_sentence(profile, runs):
-    """Say how large the profile is, and how many runs stand behind it.
+def data_sentence(profile, record, runs):
+    """Say which images were used, how large the profile is, and how many runs stand behind it.
 
     Parameters
     ----------
     profile : params.Profile
+    record : dict
+        data.json.
     runs : pandas.DataFrame
         runs.csv.
 
@@ -18,16 +20,44 @@ def run_sentence(profile, runs):
     """
     settings = profile.settings
     seeds = settings["grid.seeds"]
+    images = f"Images: {record['label']}."
+    if record["source"] == "phantom":
+        images = f"Not the original data: all of this was computed on the {record['label']}."
     often = "Each arm was run once: single runs." if seeds == 1 else f"{seeds} seeds an arm."
     lost = runs[runs.status != "completed"]
     names = ", ".join(
-        f"{row.arm}/{row.fold}/seed{row.seed} ({row.status})" for row in lost.itertuples()
+        f"{row.arm}/{row.fold}/seed{row.seed} {row.status}" for row in lost.itertuples()
     )
     failed = f" Not completed: {names}." if names else ""
     return (
-        f"Profile {profile.name}: images of {settings['image.size']} px, "
+        f"{images} Profile {profile.name}: {settings['image.size']} px, "
         f"{settings['model.filters']} filters at the first level. {often}{failed}"
     )
+
+
+def verdict_table(verdicts):
+    """Lay out the verdicts for reading: the interval behind the value, counts without decimals.
+
+    Parameters
+    ----------
+    verdicts : pandas.DataFrame
+        From `claims.with_words`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        claim, published, reproduced, verdict, all text.
+    """
+    rows = [
+        {
+            "claim": row.claim,
+            "published": f"{row.published:g}",
+            "reproduced (95 % interval)": _value(row),
+            "verdict": row.verdict,
+        }
+        for row in verdicts.itertuples()
+    ]
+    return pd.DataFrame(rows)
 
 
 def code_sentence(runs):
@@ -66,8 +96,9 @@ def scan_sentence(trials):
     left = int(trials.left_plateau.sum())
     return (
         f"{chosen.learning_rate:g} has the lowest validation loss, {chosen.val_loss:.3f}, and is "
-        f"used by every arm of the published recipe. After {chosen.updates} updates its training loss is "
-        f"{chosen.loss:.3f}; {left or 'none'} of {len(trials)} rates left the plateau at ln 2, and "
+        f"used by every arm of the published recipe. After {chosen.updates} updates its training "
+        f"loss is {chosen.loss:.3f}; {left or 'none'} of {len(trials)} rates left the plateau at "
+        "ln 2, and "
         f"{int(trials.diverged.sum()) or 'none'} diverged."
     )
 
@@ -148,6 +179,14 @@ def caption_scores(summary, metric, what):
         f"{means[best]:.3f}, the labels of the frame before aside, which no network sees. "
         f"Diamonds: published."
     )
+
+
+def _value(row):
+    if pd.isna(row.reproduced):
+        return "–"
+    if pd.isna(row.ci_low):
+        return f"{row.reproduced:g}"
+    return f"{row.reproduced:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
 
 
 def _pair(scores, first, second, words):

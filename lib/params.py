@@ -5,7 +5,6 @@ as well as the defaults: it states value, range or choices, unit, role and origi
 """
 
 import difflib
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,7 +86,8 @@ def load(path):
     )
     errors += _impossible(profile, where)
     if errors:
-        raise ParamsError("\n".join(errors))
+        # What is wrong with an arm is found again in each that inherits it.
+        raise ParamsError("\n".join(dict.fromkeys(errors)))
     return profile
 
 
@@ -151,7 +151,7 @@ def _read(path):
         raise ParamsError(f"{where}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ParamsError(f"{where}: is not a text file in UTF-8") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         raise ParamsError(f"{where}: is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{where}: has to be a mapping of keys to values")
@@ -176,8 +176,11 @@ def _inheritance(path):
                 f"{relative(path)}: inherits: {parent!r} has to name a params file, as in "
                 "'inherits: quick'"
             )
-        path = path.parent / f"{parent}.yaml"
+        child, path = path, path.parent / f"{parent}.yaml"
         path = path if path.exists() else PARAMS / f"{parent}.yaml"
+        if not path.exists():
+            near = _nearest(parent, [file.stem for file in PARAMS.glob("*.yaml")])
+            raise ParamsError(f"{relative(child)}: inherits: {parent!r} is no params file{near}")
 
 
 def _schema(base):
@@ -234,6 +237,8 @@ def _valid_arm(name, change, schema, where, errors):
         errors.append(f"{where}: arms: {name!r} has to consist of letters, digits, _ and -")
     words = {key: change[key] for key in ("about", "inherits") if key in change}
     own = {key: value for key, value in change.items() if key not in words}
+    for key in [key for key, value in words.items() if not isinstance(value, str)]:
+        errors.append(f"{where}: arms.{name}.{key}: {words.pop(key)!r} has to be text")
     allowed = {key: spec for key, spec in schema.items() if key.split(".")[0] in ARM_SECTIONS}
     for key in [key for key in own if key in schema and key not in allowed]:
         errors.append(
@@ -254,7 +259,7 @@ def _fault(value, spec):
         if not isinstance(value, list) or not value:
             return "has to be a list, as in [a, b]"
         faults = [_scalar_fault(item, spec, spec["value"][0]) for item in value]
-        if len(set(map(str, value))) < len(value):
+        if any(value.count(item) > 1 for item in value):
             faults.append("holds something twice")
         return next((fault for fault in faults if fault), None)
     return _scalar_fault(value, spec, spec["value"])
@@ -281,12 +286,7 @@ def _number_fault(value, spec, example):
     kind = "a whole number" if whole else "a number"
     unit = f" {spec['unit']}" if "unit" in spec else ""
     kinds = int if whole else (int, float)
-    in_range = (
-        isinstance(value, kinds)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and low <= value <= high
-    )
+    in_range = isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
     return None if in_range else f"has to be {kind} from {low} to {high}{unit}"
 
 
@@ -327,10 +327,20 @@ def _impossible(profile, where):
             if name not in arms:
                 errors.append(f"{where}: {key}: {name!r} is no arm{_nearest(name, arms)}")
     faults = {}
-    for name in [name for name in profile.settings["grid.arms"] if name in arms]:
+    for name in _needed_arms(profile):
         for fault in _arm_faults(arms[name], profile):
             faults.setdefault(fault, []).append(name)
     return errors + [f"{where}: {fault} (arm {', '.join(at)})" for fault, at in faults.items()]
+
+
+def _needed_arms(profile):
+    """List the arms that are run, and those whose updates or learning rate they take."""
+    names = list(profile.settings["grid.arms"])
+    listed = [profile.arms[name] for name in names if name in profile.arms]
+    names += [settings["training.updates"] for settings in listed]
+    if any(settings["training.learning_rate"] == "scan" for settings in listed):
+        names.append(profile.settings["scan.arm"])
+    return [name for name in dict.fromkeys(names) if name in profile.arms]
 
 
 def _arm_faults(settings, profile):

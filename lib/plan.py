@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lib.data import PUBLISHED_DIGESTS, data_record
@@ -32,8 +33,8 @@ RUN_FILES = (
 )
 # The settings that a notebook other than 04 shows something of.
 NOTEBOOK_SECTIONS = {
-    "01_data": ("data.", "split.", "image.", "evaluation."),
-    "02_augmentation": ("data.", "image.size", "augmentation.", "split."),
+    "01_data": ("data.", "split.", "grid.folds"),
+    "02_augmentation": ("data.", "image.size", "augmentation.", "split.", "grid.folds"),
     "03_weight_maps": ("data.", "image.size", "weight_map."),
     "05_evaluation": ("",),
     "06_report": ("",),
@@ -152,7 +153,10 @@ def read_split(settings, fold, record, outputs):
 
 
 def _split(settings, fold, record):
-    return make_split(fold, record["frames"], **_split_settings(settings))
+    try:
+        return make_split(fold, record["frames"], **_split_settings(settings))
+    except ValueError as error:
+        raise DataError(f"grid.folds: {error}") from error
 
 
 def _split_settings(settings):
@@ -216,7 +220,7 @@ def _keep(runs, record, arm, fold, seed, side, settings, needs):
 
 def trial_name(rate):
     """Name the trial of a learning rate."""
-    return f"scan_{rate:.0e}"
+    return f"scan_{np.format_float_scientific(rate, trim='-', exp_digits=2)}"
 
 
 def scan_rates(profile):
@@ -246,7 +250,7 @@ def scan_table(profile, fold):
     rows = []
     for rate in scan_rates(profile):
         history = read_history(profile.outputs, trial_name(rate), fold, 0)
-        loss = history.loss.iloc[-1]
+        loss, val_loss = history.loss.iloc[-1], history.val_loss.iloc[-1]
         rows.append(
             {
                 "fold": fold,
@@ -254,7 +258,7 @@ def scan_table(profile, fold):
                 "updates": history.updates.iloc[-1],
                 "loss": loss,
                 "val_loss": history.val_loss.min(),
-                "diverged": not math.isfinite(loss),
+                "diverged": not (math.isfinite(loss) and math.isfinite(val_loss)),
                 "left_plateau": bool(loss < math.log(2) - profile.settings["scan.plateau"]),
             }
         )
@@ -393,12 +397,22 @@ def notebook_fingerprint(name, profile, record, runs):
         record,
         [path.read_text(encoding="utf-8") for path in [*code, NOTEBOOKS / f"{name}.ipynb"]],
     ]
+    published = [*sorted(PARAMS.glob("*.csv")), PARAMS / "claims.yaml"]
+    content.append([path.read_text(encoding="utf-8") for path in published])
+    if name == "02_augmentation":
+        content.append(_online_augmentation(profile))
     if name in SUMMARIES:
-        inputs = [*sorted(PARAMS.glob("*.csv")), PARAMS / "claims.yaml"]
-        content.append([path.read_text(encoding="utf-8") for path in inputs])
         content.append([[run.name, run.fingerprint, is_done(run, profile.outputs)] for run in runs])
         content.append(profile.about)
     return _hash(content)
+
+
+def _online_augmentation(profile):
+    return {
+        arm: {key: value for key, value in settings.items() if key.startswith("augmentation.")}
+        for arm, settings in profile.arms.items()
+        if settings["augmentation.method"] == "online"
+    }
 
 
 def notebook_done(name, fingerprint, outputs):

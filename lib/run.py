@@ -13,6 +13,7 @@ import time
 
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 
 from lib import plan
 from lib.files import StateError, publish, write_text
@@ -21,7 +22,8 @@ from lib.paths import NOTEBOOKS, relative
 from lib.report import write_report
 from lib.source import DataError
 
-TITLE = "Does augmentation make U-Net work? A reproduction on DIC-C2DH-HeLa"
+# With hyphens at which no line breaks.
+TITLE = "Does augmentation make U\u2011Net work? A reproduction on DIC\u2011C2DH\u2011HeLa"
 # What TensorFlow's loader says on standard error at every start.
 LOADER = re.compile(r"^([IWE]0000|WARNING: All log messages|To enable the following).*\n?", re.M)
 
@@ -51,9 +53,9 @@ def main(words=None):
     try:
         command(load(arguments.pop("params")), *arguments.values())
     except (ParamsError, DataError, StateError, RunError) as error:
-        sys.exit(f"error: {error}")
+        parser.exit(2, f"error: {error}\n")
     except OSError as error:
-        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+        parser.exit(2, f"error: {error.filename or 'a file'}: {error.strerror or error}\n")
 
 
 def show_data(profile):
@@ -102,8 +104,10 @@ def train(profile, name):
         If the run is not in the plan.
     """
     runs = plan.plan(profile, plan.read_record(profile.outputs))
-    arm, fold, seed = name.split("/")
-    run = plan.find(runs, arm, fold, seed.removeprefix("seed"))
+    parts = re.fullmatch(r"(.+)/(.+)/seed(\d+)", name)
+    if not parts:
+        raise StateError(f"{name}: is not the name of a run; write it as none/last/seed0")
+    run = plan.find(runs, *parts.groups())
     partial = plan.begin(run, profile.outputs)
     parameters = {"arm": run.arm, "fold": run.fold, "seed": run.seed}
     label = f"[{runs.index(run) + 1}/{len(runs)} {name}] "
@@ -112,9 +116,11 @@ def train(profile, name):
     except RunError as error:
         write_text(partial / "error.txt", f"{error}\n")
         raise
-    shutil.rmtree(partial / "checkpoints")
-    (partial / "fingerprint").unlink()
-    publish(partial, run.folder(profile.outputs))
+    folder = run.folder(profile.outputs)
+    # Before anything is thrown away: a run that cannot get its name goes on from its checkpoint.
+    publish(partial, folder)
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "fingerprint").unlink()
 
 
 def write_chapter(profile, name):
@@ -189,6 +195,8 @@ def _execute(name, target, profile, parameters, label, fingerprint=None):
             )
     except papermill.PapermillExecutionError as error:
         raise RunError(f"{label.strip()} {error.ename}: {error.evalue}") from error
+    except DeadKernelError as error:
+        raise RunError(f"{label.strip()} the notebook's process died, out of memory?") from error
     _tidy(target, fingerprint)
     terminal.write(f"done in {time.time() - started:.0f} s\n")
 
@@ -207,7 +215,7 @@ def _kernel_log(path):
 
 
 def _tidy(path, fingerprint):
-    """Drop the loader's messages and the paths that papermill notes; add the fingerprint."""
+    """Drop the loader's messages and the paths and times of papermill; add the fingerprint."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         outputs = []
@@ -218,6 +226,7 @@ def _tidy(path, fingerprint):
                 outputs.append(output)
         if cell.cell_type == "code":
             cell.outputs = outputs
+        cell.metadata.pop("papermill", None)
     notebook.metadata.pop("papermill", None)
     if fingerprint:
         notebook.metadata["study"] = {"fingerprint": fingerprint}

@@ -124,6 +124,8 @@ def _draws(index, block, resamples, rng):
 def block_sample(count, block, rng):
     """Draw `count` of `count` neighbouring frames, in blocks, around the end to the start.
 
+    A block is at most a third of the frames: one block of all of them would be no sample.
+
     Parameters
     ----------
     count, block : int
@@ -133,7 +135,7 @@ def block_sample(count, block, rng):
     -------
     ndarray of int, shape (count,)
     """
-    block = min(block, count)
+    block = min(block, max(1, count // 3))
     starts = rng.integers(0, count, -(-count // block))
     return ((starts[:, None] + np.arange(block)) % count).ravel()[:count]
 

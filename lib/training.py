@@ -82,7 +82,8 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     -------
     pandas.DataFrame
         A row an epoch: epoch, updates, learning_rate, the loss and scores of training and
-        (val_) validation, seconds. It ends early where the loss stops being a number.
+        (val_) validation, seconds. It ends early where the loss or a weight stops being a number;
+        both losses are then NaN.
 
     Raises
     ------
@@ -99,6 +100,10 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         row |= {"learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))}
         row |= _train_epoch(model, training, settings, seed, range(first, last))
         row |= {f"val_{name}": value for name, value in _validate(model, validation).items()}
+        if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+            # On the CPU a ReLU or a pooling may turn NaN into a number, so that a network that is
+            # lost has a loss of ln 2, as one that has not begun to learn.
+            row |= {"loss": math.nan, "val_loss": math.nan}
         row["seconds"] = time.perf_counter() - started
         history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
         _checkpoint(model, history, folder)
@@ -213,7 +218,7 @@ def _train_epoch(model, training, settings, seed, updates):
     _seed_dropout(model, seed, updates.start)
     model.reset_metrics()
     for update in updates:
-        model.train_on_batch(*batch(training, settings, seed, update))
+        _add_up(model, model.train_on_batch, *batch(training, settings, seed, update))
     return _numbers(model.get_metrics_result())
 
 
@@ -227,8 +232,19 @@ def _seed_dropout(model, seed, update):
 def _validate(model, validation):
     model.reset_metrics()
     for image, labels in zip(*validation, strict=True):
-        model.test_on_batch(image[None, ..., None], np.float32(to_mask(labels))[None, ..., None])
+        mask = np.float32(to_mask(labels))
+        _add_up(model, model.test_on_batch, image[None, ..., None], mask[None, ..., None])
     return _numbers(model.get_metrics_result())
+
+
+def _add_up(model, step, images, masks):
+    """Run a step and add its sums to those of the epoch; since Keras 3.15 it begins at 0 itself."""
+    before = [keras.ops.convert_to_numpy(variable) for variable in model.metrics_variables]
+    model.reset_metrics()
+    step(images, masks)
+    # The very first step makes some of the variables.
+    for variable, number in zip(model.metrics_variables, before, strict=False):
+        variable.assign_add(number)
 
 
 def _numbers(result):

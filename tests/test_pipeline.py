@@ -1,0 +1,176 @@
+"""The whole main job once, as `make reproduce` runs it, on a small phantom."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import nbformat
+import pandas as pd
+import pytest
+
+from lib.paths import OUTPUTS, ROOT
+
+ARMS = ("none", "augmented", "none_matched", "repeated", "none_tuned", "augmented_tuned")
+RUN_FILES = {
+    "params.yaml",
+    "history.csv",
+    "metrics.csv",
+    "provenance.json",
+    "examples.npz",
+    "model.keras",
+    "notebook.ipynb",
+}
+PARAMS = """
+inherits: smoke
+data: {phantom_seed: 7}
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Run the job with a params file of our own, and remove what it wrote."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    params = folder / "pipeline_test.yaml"
+    params.write_text(PARAMS)
+    environment = os.environ | {"UNET_DIC_HELA_CACHE": str(folder / "cache")}
+
+    def make(*words):
+        # The environment that runs the tests runs the job.
+        command = ["make", *words, f"PARAMS={params}", f"PYTHON={sys.executable}", "READY=Makefile"]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    outputs = OUTPUTS / "pipeline_test"
+    shutil.rmtree(outputs, ignore_errors=True)
+    made = make("reproduce")
+    assert made.returncode == 0, made.stdout + made.stderr
+    yield make, params, outputs, made.stdout
+    shutil.rmtree(outputs, ignore_errors=True)
+
+
+def test_every_run_is_whole(study):
+    _, _, outputs, _ = study
+    for arm in ARMS:
+        files = {path.name for path in (outputs / f"runs/{arm}/last/seed0").iterdir()}
+        assert files == RUN_FILES
+    for name in ("report.html", "provenance.json", "data.json", "splits/last.json"):
+        assert (outputs / name).stat().st_size > 0
+
+
+def test_tables_have_the_columns_of_the_design(study):
+    _, _, outputs, _ = study
+    columns = {
+        "metrics.csv": "arm,fold,seed,video,frame,metric,value",
+        "summary.csv": "arm,fold,metric,mean,ci_low,ci_high,n_seeds,n_frames",
+        "claims.csv": "id,published,reproduced,ci_low,ci_high,rule,verdict",
+    }
+    for name, expected in columns.items():
+        assert (outputs / name).read_text().startswith(expected), name
+
+
+def test_figures_and_notebooks_are_there(study):
+    _, _, outputs, _ = study
+    for number in range(1, 9):
+        assert (outputs / f"figures/figure{number}.png").stat().st_size > 5000
+    names = {path.stem for path in (outputs / "notebooks").glob("*.ipynb")}
+    assert names == {
+        "01_data",
+        "02_augmentation",
+        "03_weight_maps",
+        "05_evaluation",
+        "06_report",
+    }
+
+
+def test_no_cell_failed_and_no_path_of_the_machine_is_left(study):
+    _, _, outputs, _ = study
+    for path in outputs.rglob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        outputs_of_cells = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+        assert not [out for out in outputs_of_cells if out.output_type == "error"], path
+        assert str(ROOT) not in path.read_text(), path
+
+
+def test_matched_arms_have_as_many_updates(study):
+    _, _, outputs, _ = study
+    updates = {
+        arm: pd.read_csv(outputs / f"runs/{arm}/last/seed0/history.csv").updates.iloc[-1]
+        for arm in ARMS
+    }
+    assert updates["none_matched"] == updates["repeated"] == updates["augmented"]
+    assert updates["none_tuned"] == updates["augmented_tuned"]
+    assert updates["none"] < updates["augmented"]
+
+
+def test_published_arms_take_the_rate_of_the_scan(study):
+    _, _, outputs, _ = study
+    trials = pd.read_csv(outputs / "scan.csv")
+    chosen = trials.loc[trials.chosen, "learning_rate"].item()
+    assert chosen == trials.loc[trials.val_loss.idxmin(), "learning_rate"]
+    for arm in ("none", "augmented", "none_matched", "repeated"):
+        record = json.loads((outputs / f"runs/{arm}/last/seed0/provenance.json").read_text())
+        assert record["learning_rate"] == chosen
+
+
+def test_trials_of_the_scan_never_see_test_frames(study):
+    _, _, outputs, _ = study
+    test = {tuple(pair) for pair in json.loads((outputs / "splits/last.json").read_text())["test"]}
+    for path in outputs.glob("runs/scan_*/last/seed0/metrics.csv"):
+        scored = pd.read_csv(path, dtype={"video": str})
+        assert not test & set(zip(scored.video, scored.frame, strict=True))
+    assert not pd.read_csv(outputs / "metrics.csv").arm.str.startswith("scan").any()
+
+
+def test_phantom_is_named_and_judged_on_nothing(study):
+    _, _, outputs, _ = study
+    page = (outputs / "report.html").read_text()
+    assert "Not the original data" in page
+    claims = pd.read_csv(outputs / "claims.csv", index_col="id")
+    scores = claims[claims.rule != "equals"]
+    assert (scores.verdict == "not tested on the original data").all()
+
+
+def test_progress_names_run_epoch_loss_and_time_left(study):
+    _, _, _, said = study
+    assert "augmented_tuned/last/seed0] epoch 1  update" in said
+    assert "min left at most" in said
+
+
+def test_done_again_does_nothing_and_says_so(study):
+    make, _, outputs, _ = study
+    before = {path: path.stat().st_mtime_ns for path in (outputs / "runs").rglob("*")}
+    started = time.monotonic()
+    again = make("reproduce")
+    assert again.returncode == 0, again.stderr
+    assert "nothing to do" in again.stdout
+    assert time.monotonic() - started < 15
+    assert {path: path.stat().st_mtime_ns for path in (outputs / "runs").rglob("*")} == before
+
+
+def test_changed_arm_alone_is_planned_again(study):
+    _, params, outputs, _ = study
+    params.write_text(PARAMS + "arms:\n  augmented: {augmentation.copies: 2}\n")
+    plan = [sys.executable, "-m", "lib.run", "plan", str(params)]
+    environment = os.environ | {"UNET_DIC_HELA_CACHE": str(params.parent / "cache")}
+    subprocess.run(plan, cwd=ROOT, env=environment, check=True, capture_output=True)
+    planned = (outputs / "plan.mk").read_text().splitlines()[0].split()[1:]
+    params.write_text(PARAMS)
+    arms = {name.split("/")[0] for name in planned if "/" in name}
+    assert not arms & {"none_tuned", "augmented_tuned"}
+    assert {"augmented", "none_matched", "repeated"} <= arms
+    assert {"05_evaluation", "06_report"} <= set(planned)
+    assert not {"01_data", "02_augmentation", "03_weight_maps"} & set(planned)
+
+
+def test_bad_params_stop_before_anything_is_computed(study):
+    make, params, outputs, _ = study
+    params.write_text(PARAMS + "image: {siez: 64}\n")
+    refused = make("reproduce")
+    params.write_text(PARAMS)
+    assert refused.returncode != 0
+    assert "pipeline_test.yaml: image.siez: unknown key" in refused.stderr
+    assert "did you mean image.size?" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert (outputs / "report.html").exists()

@@ -1,0 +1,475 @@
+"""The plan: what depends on what, and what is still to be done."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from lib import params, plan
+from lib.files import StateError
+from lib.source import DataError
+
+RECORD = {
+    "source": "phantom",
+    "label": "phantom, seed 0",
+    "shape": [64, 64],
+    "frames": {"01": 12, "02": 12},
+    "digests": {"images": "a", "silver": "b"},
+}
+# With a rate of its own no arm waits for the scan, so that the arms' own ties are seen.
+NO_SCAN = "training: {learning_rate: 1.0e-2}\n"
+FOLDS = ("last", "random")
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Load a profile from text; everything that it computes goes below tmp_path."""
+    for module in (params, plan):
+        monkeypatch.setattr(module, "OUTPUTS", tmp_path / "outputs")
+
+    def load(text="", name="mine", parent="smoke"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"inherits: {parent}\n{text}", encoding="utf-8")
+        return params.load(path)
+
+    return load
+
+
+def planned(profile, record=RECORD):
+    return {run.name: run for run in plan.plan(profile, record)}
+
+
+def changed(before, after):
+    """Names of the runs that are to be done again."""
+    return {name for name in before if before[name].fingerprint != after[name].fingerprint}
+
+
+def finish(run, outputs, **columns):
+    """Write what a finished run leaves, without training anything."""
+    folder = run.folder(outputs)
+    folder.mkdir(parents=True)
+    for name in plan.RUN_FILES:
+        (folder / name).touch()
+    (folder / "provenance.json").write_text(json.dumps({"fingerprint": run.fingerprint}))
+    history = {"updates": [3, 6], "loss": [0.7, 0.6], "val_loss": [0.7, 0.6]} | columns
+    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+    return folder
+
+
+# What depends on what -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parent", "text"),
+    [
+        *[(name, "") for name in ("base", "smoke", "quick", "study", "paper")],
+        ("smoke", "grid: {arms: [repeated, none_matched, augmented, none], folds: [last, random]}"),
+    ],
+)
+def test_every_run_comes_after_those_that_it_needs(make, parent, text):
+    runs = plan.plan(make(text, parent=parent), RECORD)
+    names = [run.name for run in runs]
+    assert len(set(names)) == len(names)
+    for index, run in enumerate(runs):
+        assert set(run.needs) <= set(names[:index])
+
+
+def test_runs_of_a_profile(make):
+    profile = make("grid: {arms: [none, none_matched], folds: [last, random], seeds: 2}")
+    runs = planned(profile)
+    trials = {f"scan_{rate}/{fold}/seed0" for rate in ("1e-03", "1e-02") for fold in FOLDS}
+    arms = {
+        f"{arm}/{fold}/seed{seed}"
+        for arm in ("none", "none_matched", "augmented")
+        for fold in FOLDS
+        for seed in (0, 1)
+    }
+    assert runs.keys() == trials | arms
+    assert runs["none/last/seed1"].needs == ("scan_1e-03/last/seed0", "scan_1e-02/last/seed0")
+    assert runs["none_matched/random/seed1"].needs[-1] == "augmented/random/seed1"
+    assert {run.name for run in runs.values() if run.side == "validation"} == trials
+
+
+def test_rates_that_round_to_the_same_have_trials_of_their_own(make):
+    runs = planned(make("scan: {learning_rates: [1.2e-3, 1.4e-3, 1]}"))
+    rates = [run.settings["training.learning_rate"] for run in runs.values() if run.side != "test"]
+    assert rates == [1.2e-3, 1.4e-3, 1]
+
+
+def test_arm_with_a_rate_of_its_own_waits_for_no_scan(make):
+    runs = planned(make(NO_SCAN))
+    assert not any(run.arm.startswith("scan") for run in runs.values())
+    assert runs["none/last/seed0"].needs == ()
+
+
+# What a change does again -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "arms"),
+    [
+        ("arms: {none_tuned: {training.momentum: 0.5}}", {"none_tuned", "augmented_tuned"}),
+        ("arms: {augmented_tuned: {augmentation.copies: 2}}", {"augmented_tuned"}),
+        # What takes its number of updates from an arm is done again with it.
+        (
+            "arms: {augmented: {augmentation.copies: 2}}",
+            {"augmented", "none_matched", "repeated"},
+        ),
+        ("arms: {none_matched: {training.momentum: 0.5}}", {"none_matched"}),
+        ("evaluation: {resamples: 300, block: 2}\nweight_map: {w0: 5.0}\ngrid: {seeds: 2}", set()),
+        ("scan: {updates: 7, plateau: 0.1}\narms: {mine: {inherits: none}}", set()),
+    ],
+)
+def test_change_does_again_what_depends_on_it(make, text, arms):
+    before, after = planned(make(NO_SCAN)), planned(make(NO_SCAN + text))
+    assert {name.split("/")[0] for name in changed(before, after)} == arms
+
+
+def test_scanned_rate_ties_every_arm_that_takes_it_to_the_trials(make):
+    before, after = planned(make()), planned(make("scan: {updates: 7}"))
+    redone = {name.split("/")[0] for name in changed(before, after)}
+    published = {"none", "augmented", "none_matched", "repeated"}
+    assert redone == published | {"scan_1e-03", "scan_1e-02"}
+
+
+def test_same_settings_and_images_have_the_same_fingerprint(make):
+    before = planned(make(NO_SCAN))
+    assert not changed(before, planned(make(NO_SCAN, name="other"), json.loads(json.dumps(RECORD))))
+    assert len({run.fingerprint for run in before.values()}) == len(before)
+
+
+def test_other_images_do_everything_again(make):
+    before = planned(make())
+    other = planned(make(), RECORD | {"digests": {"images": "c", "silver": "b"}})
+    assert changed(before, other) == before.keys()
+
+
+# What is done -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def outputs(make):
+    return make().outputs
+
+
+@pytest.fixture
+def run(make):
+    return planned(make(NO_SCAN))["none/last/seed0"]
+
+
+def test_finished_run_is_done(run, outputs):
+    assert not plan.is_done(run, outputs)
+    finish(run, outputs)
+    assert plan.is_done(run, outputs)
+
+
+@pytest.mark.parametrize("name", [name for name in plan.RUN_FILES if name != "model.keras"])
+def test_run_without_one_of_its_files_is_not_done(run, outputs, name):
+    (finish(run, outputs) / name).unlink()
+    assert not plan.is_done(run, outputs)
+
+
+def test_run_without_weights_is_done(run, outputs):
+    (finish(run, outputs) / "model.keras").unlink()
+    assert plan.is_done(run, outputs)
+
+
+@pytest.mark.parametrize("record", ['{"fingerprint": "other"}', "{}", '{"fingerp'])
+def test_run_of_other_settings_is_not_done(run, outputs, record):
+    (finish(run, outputs) / "provenance.json").write_text(record)
+    assert not plan.is_done(run, outputs)
+
+
+def test_find(make):
+    runs = plan.plan(make(NO_SCAN), RECORD)
+    assert plan.find(runs, "none", "last", 0).name == "none/last/seed0"
+    with pytest.raises(StateError, match="none/last/seed9: is not in the plan, which has none/"):
+        plan.find(runs, "none", "last", 9)
+
+
+def test_begin_takes_up_what_an_interrupted_run_left(run, outputs):
+    partial = plan.begin(run, outputs)
+    assert partial.parent == run.folder(outputs).parent
+    (partial / "checkpoints").mkdir()
+    (partial / "error.txt").touch()
+    assert plan.begin(run, outputs) == partial
+    assert {path.name for path in partial.iterdir()} == {"checkpoints", "fingerprint"}
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_begin_throws_away_what_was_made_otherwise(make, run, outputs, marked):
+    partial = plan.begin(run, outputs)
+    (partial / "checkpoints").mkdir()
+    other = planned(make(NO_SCAN + "arms: {none: {training.momentum: 0.5}}"))[run.name]
+    if not marked:
+        (partial / "fingerprint").unlink()
+    assert plan.begin(other if marked else run, outputs) == partial
+    assert {path.name for path in partial.iterdir()} == {"fingerprint"}
+
+
+def test_begin_leaves_the_finished_run_alone(run, outputs):
+    folder = finish(run, outputs)
+    plan.begin(run, outputs)
+    assert {path.name for path in folder.iterdir()} == set(plan.RUN_FILES)
+    assert plan.is_done(run, outputs)
+
+
+# Taking over --------------------------------------------------------------------------------
+
+
+def test_run_of_a_parent_is_taken_over(make):
+    parent = make(NO_SCAN, name="parent")
+    child = make("evaluation: {block: 2}", parent="parent")
+    run = planned(child)["none/last/seed0"]
+    source = finish(planned(parent)[run.name], parent.outputs)
+    plan.begin(run, child.outputs)
+    assert plan.adopt(run, child)
+    assert plan.is_done(run, child.outputs)
+    assert plan.is_done(run, parent.outputs)
+    files = {path.name: path.read_bytes() for path in source.iterdir()}
+    assert {p.name: p.read_bytes() for p in run.folder(child.outputs).iterdir()} == files
+    assert not run.partial(child.outputs).exists()
+
+
+def test_run_of_a_parent_with_other_settings_is_not_taken_over(make):
+    parent = make(NO_SCAN, name="parent")
+    child = make("arms: {none: {training.momentum: 0.5}}", parent="parent")
+    run = planned(child)["none/last/seed0"]
+    finish(planned(parent)[run.name], parent.outputs)
+    assert not plan.adopt(run, child)
+    assert not child.outputs.exists()
+
+
+def test_taking_over_that_fails_leaves_no_run(make, monkeypatch):
+    parent = make(NO_SCAN, name="parent")
+    child = make(parent="parent")
+    run = planned(child)["none/last/seed0"]
+    finish(planned(parent)[run.name], parent.outputs)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plan.shutil, "copytree", full)
+    with pytest.raises(StateError, match="cannot be written: .*No space left on device"):
+        plan.adopt(run, child)
+    assert not plan.is_done(run, child.outputs)
+
+
+# Numbers from the runs before ---------------------------------------------------------------
+
+
+@pytest.fixture
+def scanned(make):
+    """A profile of three rates, and what writes the histories of their trials."""
+    profile = make("scan: {learning_rates: [1.0e-1, 1.0e-3, 1.0e-2], plateau: 0.05}")
+
+    def trials(**histories):
+        for run in planned(profile).values():
+            if run.side == "validation":
+                finish(run, profile.outputs, **histories[run.arm.replace("-", "")])
+
+    return profile, trials
+
+
+def test_scan_takes_the_lowest_validation_loss(scanned):
+    profile, trials = scanned
+    trials(
+        scan_1e03={"loss": [0.7, math.log(2) - 0.04], "val_loss": [0.65, 0.65]},
+        scan_1e02={"loss": [0.7, math.log(2) - 0.06], "val_loss": [0.5, 0.9]},
+        scan_1e01={"loss": [0.6, 0.1], "val_loss": [0.6, 0.55]},
+    )
+    table = plan.scan_table(profile, "last")
+    assert table.learning_rate.tolist() == [1e-3, 1e-2, 1e-1]
+    assert table.chosen.tolist() == [False, True, False]
+    assert table.val_loss.tolist() == [0.65, 0.5, 0.55]
+    assert table.left_plateau.tolist() == [False, True, True]
+    assert table.updates.tolist() == [6, 6, 6]
+    assert set(table.fold) == {"last"}
+
+
+@pytest.mark.parametrize("column", ["loss", "val_loss"])
+@pytest.mark.parametrize("lost", [math.nan, math.inf])
+def test_scan_never_takes_a_rate_that_diverged(scanned, column, lost):
+    profile, trials = scanned
+    best = {"loss": [0.1, 0.1], "val_loss": [0.1, 0.1]}
+    trials(
+        scan_1e03={"val_loss": [0.69, 0.69]},
+        scan_1e02={"val_loss": [0.69, 0.68]},
+        scan_1e01=best | {column: [0.1, lost]},
+    )
+    table = plan.scan_table(profile, "last")
+    assert table.diverged.tolist() == [False, False, True]
+    assert table.chosen.tolist() == [False, True, False]
+
+
+def test_scan_of_which_every_rate_diverged(scanned):
+    profile, trials = scanned
+    lost = {"loss": [0.5, math.nan], "val_loss": [math.nan, math.nan]}
+    trials(scan_1e03=lost, scan_1e02=lost, scan_1e01=lost)
+    with pytest.raises(StateError, match=r"every rate in scan\.learning_rates diverged on last"):
+        plan.scan_table(profile, "last")
+
+
+def test_scan_that_was_not_run(scanned):
+    profile, _ = scanned
+    with pytest.raises(StateError, match="run scan_1e-03/last/seed0 first"):
+        plan.scan_table(profile, "last")
+
+
+def test_settled_settings_are_numbers(scanned):
+    profile, trials = scanned
+    trials(scan_1e03={}, scan_1e02={"val_loss": [0.7, 0.1]}, scan_1e01={})
+    runs = planned(profile)
+    finish(runs["augmented/last/seed0"], profile.outputs, updates=[40, 80])
+    run = runs["none_matched/last/seed0"]
+    before = dict(run.settings)
+    settled = plan.settle(profile, run)
+    assert settled == before | {"training.learning_rate": 1e-2, "training.updates": 80}
+    assert run.settings == before
+    tuned = runs["none_tuned/last/seed0"]
+    assert plan.settle(profile, tuned) == tuned.settings
+
+
+def test_settings_cannot_be_settled_before_their_runs(make):
+    profile = make(NO_SCAN)
+    with pytest.raises(StateError, match="run augmented/last/seed0 first"):
+        plan.settle(profile, planned(profile)["none_matched/last/seed0"])
+
+
+# Notebooks ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project of our own: its code, notebooks and inputs count towards the fingerprints."""
+    for name in ("lib/code.py", "params/claims.yaml", "params/published.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    (tmp_path / "notebooks").mkdir()
+    for name in plan.NOTEBOOK_SECTIONS:
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text("1")
+    monkeypatch.setattr(plan, "ROOT", tmp_path)
+    monkeypatch.setattr(plan, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(plan, "PARAMS", tmp_path / "params")
+    return tmp_path
+
+
+def shown_by(profile, record=RECORD):
+    runs = plan.plan(profile, record)
+    return {
+        name: plan.notebook_fingerprint(name, profile, record, runs)
+        for name in plan.NOTEBOOK_SECTIONS
+    }
+
+
+def redrawn(before, after):
+    return {name[:2] for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("text", "notebooks"),
+    [
+        ("", set()),
+        ("training: {patience: 7}", {"05", "06"}),
+        ("weight_map: {w0: 5.0}", {"03", "05", "06"}),
+        ("augmentation: {shift: 0.1, copies: 3}", {"02", "05", "06"}),
+        ("evaluation: {threshold: 0.4}", {"05", "06"}),
+        ("grid: {folds: [random]}", {"01", "02", "05", "06"}),
+        ("image: {size: 32}", {"02", "03", "05", "06"}),
+        ("data: {phantom_seed: 3}", {"01", "02", "03", "05", "06"}),
+        ("arms: {none: {about: Nothing}}", {"05", "06"}),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_notebook_is_executed_again_for_what_it_shows(make, text, notebooks):
+    assert redrawn(shown_by(make()), shown_by(make(text))) == notebooks
+
+
+@pytest.mark.parametrize(
+    ("file", "notebooks"),
+    [
+        ("lib/code.py", {"01", "02", "03", "05", "06"}),
+        ("notebooks/02_augmentation.ipynb", {"02"}),
+        ("params/claims.yaml", {"05", "06"}),
+        ("params/published.csv", {"05", "06"}),
+    ],
+)
+def test_notebook_is_executed_again_for_the_files_behind_it(make, project, file, notebooks):
+    before = shown_by(make())
+    (project / file).write_text("2")
+    assert redrawn(before, shown_by(make())) == notebooks
+
+
+@pytest.mark.usefixtures("project")
+def test_notebooks_are_executed_again_for_other_images_and_finished_runs(make):
+    profile = make()
+    before = shown_by(profile)
+    assert len(redrawn(before, shown_by(profile, RECORD | {"label": "other"}))) == 5
+    finish(planned(profile)["none/last/seed0"], profile.outputs)
+    assert redrawn(before, shown_by(profile)) == {"05", "06"}
+
+
+def test_notebook_is_done_while_it_shows_the_same(outputs):
+    path = outputs / "notebooks" / "01_data.ipynb"
+    assert not plan.notebook_done("01_data", "a", outputs)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"metadata": {}}))
+    assert not plan.notebook_done("01_data", "a", outputs)
+    path.write_text(json.dumps({"metadata": {"study": {"fingerprint": "a"}}}))
+    assert plan.notebook_done("01_data", "a", outputs)
+    assert not plan.notebook_done("01_data", "b", outputs)
+
+
+def test_report_is_done_when_the_page_is_there(outputs):
+    path = outputs / "notebooks" / "06_report.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"metadata": {"study": {"fingerprint": "a"}}}))
+    assert not plan.notebook_done("06_report", "a", outputs)
+    (outputs / "report.html").touch()
+    assert plan.notebook_done("06_report", "a", outputs)
+
+
+# The images ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """Find images without looking for any."""
+    record = dict(RECORD)
+    monkeypatch.setattr(plan, "find_source", lambda **_: type("Source", (), {"name": "HeLa"}))
+    monkeypatch.setattr(plan, "data_record", lambda *_: record)
+    return record
+
+
+def test_data_and_splits_are_written_once_for_all(make, found):
+    profile = make("grid: {folds: [last, 01to02]}")
+    assert plan.prepare(profile) == found
+    assert plan.read_record(profile.outputs) == found
+    names = {
+        path.relative_to(profile.outputs).as_posix() for path in profile.outputs.rglob("*.json")
+    }
+    assert names == {"data.json", "splits/last.json", "splits/01to02.json"}
+    split = plan.read_split(profile.settings, "01to02", found, profile.outputs)
+    assert split.test == [("02", frame) for frame in range(12)]
+
+
+def test_size_above_that_of_the_frames(make, found):
+    found["shape"] = [64, 48]
+    with pytest.raises(DataError, match=r"image\.size: 64 px is more than the frames have \(48"):
+        plan.prepare(make())
+
+
+def test_fold_of_a_video_that_is_not_there(make, found):
+    found["frames"] = {"01": 12}
+    with pytest.raises(DataError, match=r"grid\.folds: .*no video 02"):
+        plan.prepare(make("grid: {folds: [01to02]}"))
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+def test_record_that_cannot_be_read(outputs, text):
+    if text:
+        outputs.mkdir(parents=True)
+        (outputs / "data.json").write_text(text)
+    with pytest.raises(StateError, match=r"data\.json: cannot be read .* run `make data` first"):
+        plan.read_record(outputs)

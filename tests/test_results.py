@@ -1,0 +1,209 @@
+"""The tables of a profile's runs, and the sentences that are made from tables."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from lib import findings, params, plan, results
+from lib.files import StateError
+
+RECORD = {"digests": {}, "frames": {"01": 12, "02": 12}}
+COLUMNS = ["arm", "fold", "seed", "video", "frame", "metric", "value"]
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch):
+    """A profile of three arms and a scan; what it computes goes below tmp_path."""
+    monkeypatch.setattr(params, "OUTPUTS", tmp_path / "outputs")
+    path = tmp_path / "mine.yaml"
+    path.write_text("inherits: smoke\ngrid: {arms: [none, none_tuned, augmented_tuned]}\n")
+    return params.load(path)
+
+
+@pytest.fixture
+def runs(profile):
+    return plan.plan(profile, RECORD)
+
+
+def finish(profile, runs, name, status="completed", f1=0.5):
+    """Write what a finished run leaves, without training anything."""
+    run = next(run for run in runs if run.name == name)
+    folder = run.folder(profile.outputs)
+    folder.mkdir(parents=True)
+    for file in plan.RUN_FILES:
+        (folder / file).touch()
+    record = {"fingerprint": run.fingerprint, "status": status, "learning_rate": 0.01}
+    record |= {"best_epoch": 1, "parameters": 99, "commit": "abc", "dirty": False}
+    (folder / "provenance.json").write_text(json.dumps(record))
+    history = pd.DataFrame({"epoch": [1, 2], "updates": [4, 8], "loss": [0.7, 0.6]})
+    history.assign(seconds=[30, 60]).to_csv(folder / "history.csv", index=False)
+    rows = [(run.arm, run.fold, run.seed, "02", 7, "f1", f1)]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "metrics.csv", index=False)
+
+
+def test_every_planned_run_is_listed_with_what_became_of_it(profile, runs):
+    finish(profile, runs, "none/last/seed0")
+    finish(profile, runs, "none_tuned/last/seed0", status="diverged")
+    failed = plan.begin(plan.find(runs, "augmented_tuned", "last", 0), profile.outputs)
+    (failed / "error.txt").write_text("ValueError: no\n")
+    table = results.run_table(profile, runs).set_index("arm")
+    assert table.status.to_dict() == {
+        "scan_1e-03": "not run",
+        "scan_1e-02": "not run",
+        "none": "completed",
+        "none_tuned": "diverged",
+        "augmented_tuned": "failed",
+    }
+    assert table.error["augmented_tuned"] == "ValueError: no"
+    assert table.side.to_dict() == {run.arm: run.side for run in runs}
+    numbers = ["learning_rate", "updates", "epochs", "best_epoch", "parameters", "minutes"]
+    assert table.loc["none", numbers].tolist() == [0.01, 8, 2, 1, 99, 1.5]
+    assert table.loc["augmented_tuned", numbers].isna().all()
+
+
+def test_metrics_are_those_of_finished_test_runs_and_baselines(profile, runs):
+    finish(profile, runs, "none/last/seed0", f1=0.25)
+    finish(profile, runs, "scan_1e-03/last/seed0")
+    unfinished = runs[-1].folder(profile.outputs)
+    unfinished.mkdir(parents=True)
+    (unfinished / "metrics.csv").write_text("not,whole\n")
+    baseline = [("all_foreground", "last", 0, "02", 7, "f1", 0.75)]
+    pd.DataFrame(baseline, columns=COLUMNS).to_csv(profile.outputs / "baselines.csv", index=False)
+    table = results.read_metrics(profile, runs)
+    assert table.columns.tolist() == COLUMNS
+    assert table.set_index("arm").value.to_dict() == {"none": 0.25, "all_foreground": 0.75}
+    assert set(table.video) == {"02"}
+
+
+def test_metrics_without_baselines(profile, runs):
+    finish(profile, runs, "none/last/seed0")
+    with pytest.raises(StateError, match=r"baselines\.csv: cannot be read"):
+        results.read_metrics(profile, runs)
+
+
+def test_histories_of_finished_runs(profile, runs):
+    finish(profile, runs, "none/last/seed0")
+    table = results.read_histories(profile, runs)
+    assert table[["arm", "fold", "seed"]].drop_duplicates().values.tolist() == [["none", "last", 0]]
+    assert table.updates.tolist() == [4, 8]
+
+
+def test_histories_where_nothing_is_finished(profile, runs):
+    with pytest.raises(StateError, match="no run is finished"):
+        results.read_histories(profile, runs)
+
+
+# Sentences ----------------------------------------------------------------------------------
+
+
+def run_rows(*status):
+    rows = [
+        {"arm": "none", "fold": "last", "seed": seed, "status": word, "commit": "a" * 40}
+        for seed, word in enumerate(status)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_run_sentence_names_the_runs_that_are_missing(profile):
+    sentence = findings.run_sentence(profile, run_rows("completed", "completed"))
+    assert "Profile mine: images of 64 px, 4 filters" in sentence
+    assert "single runs" in sentence
+    assert "Not completed" not in sentence
+    sentence = findings.run_sentence(profile, run_rows("completed", "diverged", "not run"))
+    assert "Not completed: none/last/seed1 (diverged), none/last/seed2 (not run)." in sentence
+
+
+def test_run_sentence_counts_the_seeds(profile):
+    profile.settings["grid.seeds"] = 3
+    assert "3 seeds an arm." in findings.run_sentence(profile, run_rows("completed"))
+
+
+def test_code_sentence_names_the_commits():
+    runs = run_rows("completed", "completed", "not run").assign(dirty=[True, False, None])
+    runs.loc[1, "commit"], runs.loc[2, "commit"] = "b" * 40, None
+    sentence = findings.code_sentence(runs)
+    assert f"Code: {'a' * 10}, {'b' * 10};" in sentence
+    assert "in 1 of 3 runs" in sentence
+    nowhere = runs.assign(commit=None, dirty=None)
+    assert "Code: not in a repository; in 0 of 3 runs" in findings.code_sentence(nowhere)
+
+
+def test_scan_sentence_reads_the_chosen_trial():
+    trials = pd.DataFrame(
+        {
+            "learning_rate": [1e-3, 1e-2, 1e-1],
+            "updates": 400,
+            "loss": [0.69, 0.612, float("nan")],
+            "val_loss": [0.70, 0.634, float("nan")],
+            "diverged": [False, False, True],
+            "left_plateau": [False, True, False],
+            "chosen": [False, True, False],
+        }
+    )
+    sentence = findings.scan_sentence(trials)
+    for words in ("0.01 has", "0.634", "400 updates", "0.612", "1 of 3 rates left", "1 diverged"):
+        assert words in sentence
+    other = trials.assign(chosen=[True, False, False], left_plateau=False, diverged=False)
+    sentence = findings.scan_sentence(other)
+    for words in ("0.001 has", "0.700", "0.690", "none of 3 rates left", "none diverged"):
+        assert words in sentence
+
+
+def summary(**means):
+    rows = [("last", "f1_pooled", arm, mean) for arm, mean in means.items()]
+    rows += [("last", "f1", arm, 0.111) for arm in means]
+    return pd.DataFrame(rows, columns=["fold", "metric", "arm", "mean"])
+
+
+def test_first_sentence_follows_the_table():
+    sentence = findings.first_sentence(summary(none=0.123, augmented=0.456, all_foreground=0.789))
+    assert "0.123 (`none`) and 0.456 (`augmented`)" in sentence
+    assert "Marking every pixel as cell scores 0.789" in sentence
+    assert "0.111" not in sentence
+    assert "none_matched" not in sentence
+    assert "0.321 (`none`)" in findings.first_sentence(summary(none=0.321, augmented=0.456))
+
+
+def test_first_sentence_leaves_out_what_was_not_measured():
+    assert findings.first_sentence(summary(none=0.1, augmented=float("nan"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "words"),
+    [
+        (
+            0.05,
+            0.01,
+            0.09,
+            "+0.050 (95 % interval +0.010 to +0.090), which excludes zero: augmentation helped",
+        ),
+        (
+            -0.05,
+            -0.09,
+            -0.01,
+            "-0.050 (95 % interval -0.090 to -0.010), which excludes zero: augmentation hurt",
+        ),
+        (0.05, -0.01, 0.09, "which includes zero: no effect shown"),
+    ],
+)
+def test_effect_sentence_follows_the_interval(mean, low, high, words):
+    verdicts = pd.DataFrame(
+        {
+            "claim": ["A raises B", "C raises D", "Test F1"],
+            "rule": ["difference above 0", "difference above 0", "within 0.05"],
+            "reproduced": [mean, float("nan"), 0.5],
+            "ci_low": [low, float("nan"), 0.4],
+            "ci_high": [high, float("nan"), 0.6],
+        }
+    )
+    assert findings.effect_sentences(verdicts).startswith("- A raises B: ")
+    assert words in findings.effect_sentences(verdicts)
+    assert len(findings.effect_sentences(verdicts).splitlines()) == 1
+
+
+def test_caption_names_the_best_that_could_be_had():
+    table = summary(none=0.5, augmented=0.8, previous_frame=0.95)
+    assert "is augmented with 0.800" in findings.caption_scores(table, "f1_pooled", "F1")
+    table = summary(none=0.9, augmented=0.8, previous_frame=0.95)
+    assert "is none with 0.900" in findings.caption_scores(table, "f1_pooled", "F1")

@@ -1,0 +1,210 @@
+"""Means and bootstrap intervals of values whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib import metrics
+from lib.statistics import block_sample, paired_difference, summarise
+
+
+def tidy(arm, values, metric="f1", seeds=None):
+    """Tidy table of values, shape (seeds, frames) of one video or (seeds, videos, frames)."""
+    values = np.asarray(values, float)
+    values = values[:, None] if values.ndim == 2 else values
+    places = np.indices(values.shape).reshape(3, -1)
+    table = pd.DataFrame({"arm": arm, "fold": "last", "metric": metric, "value": values.ravel()})
+    table["seed"] = places[0] if seeds is None else np.array(seeds)[places[0]]
+    table["video"], table["frame"] = np.char.mod("%02d", places[1] + 1), places[2]
+    return table
+
+
+def counted(arm, tp, fp, fn, tn):
+    """Tidy table of counts, each of shape (seeds, frames) or a number, and their scores."""
+    counts = dict(zip(metrics.COUNTS, np.broadcast_arrays(tp, fp, fn, tn), strict=True))
+    rows = {name: np.empty(counts["tp"].shape) for name in (*metrics.COUNTS, *metrics.SCORES)}
+    for place in np.ndindex(counts["tp"].shape):
+        one = {name: int(values[place]) for name, values in counts.items()}
+        for name, value in (one | metrics.scores(one)).items():
+            rows[name][place] = value
+    return pd.concat([tidy(arm, values, name) for name, values in rows.items()])
+
+
+def summary(table, **settings):
+    return summarise(table, **{"block": 2, "resamples": 200} | settings).set_index("metric")
+
+
+def width(interval):
+    return interval[2] - interval[1]
+
+
+def correlated(rng, count, memory):
+    """Values with mean 0 and deviation 1, of which each resembles the one before."""
+    values = rng.standard_normal(count)
+    for n in range(1, count):
+        values[n] = memory * values[n - 1] + np.sqrt(1 - memory**2) * values[n]
+    return values
+
+
+def mean_interval(values, **settings):
+    """Interval of a mean, as that of the difference to an arm that is 0 everywhere."""
+    values = np.atleast_2d(values)
+    table = pd.concat([tidy("values", values), tidy("zero", 0 * values)])
+    return paired_difference(table, "values", "zero", "f1", **{"resamples": 200} | settings)
+
+
+# Means and pooled scores
+
+
+def test_mean_over_frames_and_pooled_score_of_a_known_case():
+    table = counted("none", tp=[[1, 9], [3, 7]], fp=[[0, 1], [0, 3]], fn=[[3, 0], [1, 0]], tn=10)
+    rows = summary(table)
+    assert rows.loc["recall", "mean"] == pytest.approx((1 / 4 + 1 + 3 / 4 + 1) / 4)
+    assert rows.loc["recall_pooled", "mean"] == pytest.approx(20 / 24)
+    assert rows.loc["precision_pooled", "mean"] == pytest.approx(20 / 24)
+    assert set(rows.n_seeds) == set(rows.n_frames) == {2}
+    assert set(rows.index) == {*metrics.SCORES, *(f"{name}_pooled" for name in metrics.SCORES)}
+    assert (rows.ci_low <= rows["mean"]).all()
+    assert (rows.ci_high >= rows["mean"]).all()
+
+
+def test_undefined_values_are_left_out_of_the_mean_and_of_the_frames():
+    # Without foreground, the recall of the second frame is undefined.
+    table = counted("none", tp=[[2, 0, 4]], fp=0, fn=[[2, 0, 0]], tn=5)
+    rows = summary(table, block=1)
+    assert rows.loc["recall", ["mean", "n_frames"]].tolist() == [pytest.approx(0.75), 2]
+    assert rows.loc["recall_pooled", ["mean", "n_frames"]].tolist() == [pytest.approx(0.75), 3]
+    assert rows.loc["accuracy", "n_frames"] == 3
+    nothing = summary(counted("none", tp=[[0, 0]], fp=0, fn=0, tn=5))
+    assert nothing.loc["f1", ["mean", "ci_low", "ci_high"]].isna().all()
+    assert nothing.loc["f1", "n_frames"] == 0
+
+
+def test_frames_and_seeds_are_counted_apart_for_each_arm_and_fold():
+    videos = np.zeros((2, 2, 5))
+    parts = [tidy("none", videos + 1, name) for name in (*metrics.COUNTS, *metrics.SCORES)]
+    other = counted("augmented", tp=np.ones((3, 4)), fp=1, fn=1, tn=1)
+    rows = summarise(
+        pd.concat([*parts, other, other.assign(fold="random")]), block=2, resamples=100
+    )
+    assert len(rows) == 3 * 2 * len(metrics.SCORES)
+    sizes = rows.groupby(["arm", "fold"])[["n_seeds", "n_frames"]].agg(["min", "max"])
+    assert sizes.loc[("none", "last")].tolist() == [2, 2, 10, 10]
+    assert sizes.loc[("augmented", "random")].tolist() == [3, 3, 4, 4]
+
+
+# Intervals
+
+
+@given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 99))
+def test_blocks_are_neighbours_around_the_end(count, block, seed):
+    drawn = block_sample(count, block, np.random.default_rng(seed))
+    assert drawn.shape == (count,)
+    assert set(drawn) <= set(range(count))
+    inside = np.arange(1, count) % min(block, max(1, count // 3)) > 0
+    assert ((np.diff(drawn) - 1)[inside] % count == 0).all()
+
+
+def test_every_frame_is_drawn_as_often():
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate([block_sample(10, 4, rng) for _ in range(4000)])
+    np.testing.assert_allclose(np.bincount(drawn), 4000, rtol=0.06)
+
+
+def test_interval_of_independent_values_is_that_of_the_normal_distribution():
+    values = np.random.default_rng(0).standard_normal(200)
+    interval = mean_interval(values, block=1, resamples=3000)
+    assert interval[0] == pytest.approx(values.mean())
+    error = 1.96 * values.std() / np.sqrt(200)
+    expected = (values.mean() - error, values.mean() + error)
+    assert interval[1:] == pytest.approx(expected, abs=0.1 * error)
+
+
+def test_interval_covers_the_truth_in_nineteen_of_twenty_simulations():
+    rng = np.random.default_rng(1)
+    intervals = [mean_interval(rng.standard_normal(40), block=2) for _ in range(150)]
+    covered = np.mean([low <= 0 <= high for _, low, high in intervals])
+    assert 0.87 <= covered <= 0.99
+
+
+def test_larger_blocks_widen_the_interval_of_values_that_resemble_their_neighbours():
+    rng = np.random.default_rng(2)
+    videos = [correlated(rng, 84, 0.9) for _ in range(40)]
+    narrow, middle, wide = (
+        np.mean([width(mean_interval(video, block=block, resamples=100)) for video in videos])
+        for block in (1, 3, 12)
+    )
+    assert 1.4 * narrow < middle
+    assert 1.3 * middle < wide
+    # One block of all frames would always give the mean of all frames.
+    assert width(mean_interval(videos[0], block=84)) > 0
+
+
+def test_videos_and_seeds_are_drawn_as_they_are():
+    # Resamples hold as many frames of each video as there are: no spread between videos.
+    apart = np.zeros((1, 2, 6))
+    apart[:, 1] = 1
+    assert mean_interval(apart, block=4) == (0.5, 0.5, 0.5)
+    # Seeds are drawn with replacement: their spread is in the interval.
+    mean, low, high = mean_interval([[0.0] * 6, [1.0] * 6], block=4)
+    assert (mean, low, high) == (0.5, 0, 1)
+    assert mean_interval([[0.3] * 6], block=4) == pytest.approx((0.3, 0.3, 0.3))
+
+
+def test_a_seed_that_lacks_frames_is_used_with_those_it_has():
+    table = tidy("values", [[1.0] * 6, [2.0] * 6])
+    table = table[(table.seed == 0) | (table.frame < 3)]
+    table = pd.concat([table, table.assign(arm="zero", value=0.0)])
+    mean, low, high = paired_difference(table, "values", "zero", "f1", block=2, resamples=200)
+    assert mean == pytest.approx(12 / 9)
+    assert 1 <= low < mean < high <= 2
+
+
+def test_the_bootstrap_is_the_same_each_time():
+    values = np.random.default_rng(3).random(30)
+    assert mean_interval(values, block=3) == mean_interval(values, block=3)
+    assert mean_interval(values, block=3) != mean_interval(values, block=3, seed=1)
+
+
+# Differences between arms
+
+
+@pytest.mark.parametrize("metric", ["f1", "f1_pooled"])
+def test_arms_that_are_alike_differ_by_nothing(metric):
+    tp = np.random.default_rng(4).integers(1, 50, (3, 12))
+    table = pd.concat([counted(arm, tp, 5, 60 - tp, 9) for arm in ("one", "other")])
+    assert paired_difference(table, "one", "other", metric, block=3, resamples=200) == (0, 0, 0)
+
+
+def test_a_constant_shift_is_found_without_any_spread():
+    values = np.random.default_rng(5).random((2, 2, 20))
+    table = pd.concat([tidy("shifted", values + 0.125), tidy("plain", values)])
+    settings = {"block": 3, "resamples": 200}
+    up = paired_difference(table, "shifted", "plain", "f1", **settings)
+    assert up == pytest.approx((0.125, 0.125, 0.125))
+    down = paired_difference(table, "plain", "shifted", "f1", **settings)
+    assert down == pytest.approx((-0.125, -0.125, -0.125))
+
+
+def test_pairing_cancels_what_arms_share():
+    rng = np.random.default_rng(6)
+    values, noise = rng.random((1, 60)), 0.01 * rng.standard_normal((1, 60))
+    table = pd.concat([tidy("one", values + noise), tidy("other", values)])
+    paired = paired_difference(table, "one", "other", "f1", block=1, resamples=300)
+    assert width(paired) < 0.1 * width(mean_interval(values, block=1))
+
+
+def test_frames_of_one_arm_alone_are_left_out():
+    table = pd.concat([tidy("one", [[1.0, 1.0, 9.0]]), tidy("other", [[0.5, 0.5]])])
+    difference = paired_difference(table, "one", "other", "f1", block=1, resamples=100)
+    assert difference == (0.5, 0.5, 0.5)
+
+
+def test_arms_without_a_common_frame_have_no_difference():
+    table = pd.concat([tidy("one", [[1.0]], seeds=[0]), tidy("other", [[1.0]], seeds=[1])])
+    difference = paired_difference(table, "one", "other", "f1", block=1, resamples=100)
+    assert np.isnan(difference).all()
+    missing = paired_difference(table, "one", "nobody", "f1", block=1, resamples=100)
+    assert np.isnan(missing).all()

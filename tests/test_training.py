@@ -1,0 +1,407 @@
+"""Batches, the stopping rule and checkpoints: with a stand-in network, and with a small one."""
+
+import errno
+import shutil
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import metrics, params, training
+from lib.augmentation import static_copy
+from lib.data import to_mask
+from lib.evaluation import predict
+from lib.files import StateError
+
+SMOKE = params.load("smoke").arms
+PUBLISHED = SMOKE["none"] | {"training.learning_rate": 1e-3, "training.epochs": 50}
+
+
+def side(frames, size=8, seed=0):
+    """Random images and labels of so many frames."""
+    rng = np.random.default_rng(seed)
+    images = rng.random((frames, size, size), np.float32)
+    return images, np.where(images > 0.4, rng.integers(1, 5, images.shape), 0)
+
+
+def keys(images):
+    return [np.ascontiguousarray(image).tobytes() for image in images]
+
+
+# Batches
+
+
+def samples(arm, settings, updates, frames=4):
+    """Images and masks of many updates, in the order in which they are drawn."""
+    settings = SMOKE[arm] | settings
+    drawn = [training.batch(side(frames), settings, 7, update) for update in updates]
+    return (np.concatenate(parts)[..., 0] for parts in zip(*drawn, strict=True))
+
+
+def test_every_frame_is_seen_once_a_pass_whatever_the_batch():
+    images, labels = side(5)
+    seen, masks = samples("none", {"training.batch": 3}, range(5), frames=5)
+    passes = [keys(seen[first : first + 5]) for first in (0, 5, 10)]
+    assert all(sorted(one) == sorted(keys(images)) for one in passes)
+    assert passes[0] != passes[1]
+    truth = dict(zip(keys(images), to_mask(labels), strict=True))
+    np.testing.assert_array_equal(masks, [truth[key] for key in keys(seen)])
+    assert masks.dtype == np.float32
+
+
+def test_every_static_copy_is_seen_once_a_pass_and_the_frame_itself_never():
+    images, labels = side(4)
+    seen, masks = samples("augmented", {"training.batch": 2}, range(12))
+    copies = [
+        static_copy(images[frame], labels[frame], SMOKE["augmented"], seed=7, frame=frame, copy=n)
+        for frame in range(4)
+        for n in range(3)
+    ]
+    truth = {image.tobytes(): to_mask(warped) for image, warped in copies}
+    assert len(truth) == 12
+    assert sorted(keys(seen[:12])) == sorted(keys(seen[12:])) == sorted(truth)
+    assert not set(truth) & set(keys(images))
+    np.testing.assert_array_equal(masks, [truth[key] for key in keys(seen)])
+
+
+def test_repeated_frames_are_the_frames_as_often_as_there_are_copies():
+    images, _ = side(4)
+    seen, masks = samples("repeated", {}, range(12))
+    plain, plain_masks = samples("none", {}, range(12))
+    assert sorted(keys(seen)) == sorted(keys(plain)) == sorted(3 * keys(images))
+    assert sorted(keys(masks)) == sorted(keys(plain_masks))
+
+
+def test_online_copies_are_new_at_each_update_and_the_same_again():
+    seen, _ = samples("rigid_elastic", {}, range(6))
+    again, _ = samples("rigid_elastic", {}, range(6))
+    assert len(set(keys(seen))) == len(seen)
+    np.testing.assert_array_equal(seen, again)
+
+
+def test_memory_does_not_grow_with_static_copies():
+    frames = side(4, size=32)
+
+    def peak(copies):
+        settings = SMOKE["augmented"] | {"augmentation.copies": copies, "training.batch": 2}
+        tracemalloc.start()
+        for update in range(50):
+            training.batch(frames, settings, 0, update)
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(3)
+    # 96 copies would be 400 kB of images alone.
+    assert peak(24) - peak(3) < 20_000
+
+
+# The stopping rule, with a stand-in for the network
+
+
+class StandIn:
+    """Gives the validation losses it is told, and has its number of updates for weights."""
+
+    def __init__(self, losses):
+        self.losses = iter(losses)
+        self.optimizer = SimpleNamespace(learning_rate=0.5, build=lambda variables: None)
+        self.layers = self.trainable_variables = self.metrics_variables = ()
+        self.weights, self.trained, self.validated = 0, [], []
+
+    def reset_metrics(self):
+        pass
+
+    def train_on_batch(self, images, masks):
+        self.validating = False
+        self.weights += 1
+        self.trained.append((images, masks))
+
+    def test_on_batch(self, images, masks):
+        self.validating = True
+        self.validated.append((images, masks))
+
+    def get_weights(self):
+        return []
+
+    def get_metrics_result(self):
+        return {"loss": next(self.losses) if self.validating else 0.5, "f1": 0.5}
+
+    def save_weights(self, path):
+        Path(path).write_text(str(self.weights))
+
+    def load_weights(self, path):
+        self.weights = int(Path(path).read_text())
+
+
+def fit(model, folder, frames=2, **changes):
+    settings = PUBLISHED | {f"training.{key}": value for key, value in changes.items()}
+    return training.train(
+        model, side(frames), side(2, seed=1), settings, seed=0, folder=folder, say=lambda line: None
+    )
+
+
+def test_training_ends_five_epochs_after_the_lowest_validation_loss(tmp_path):
+    model = StandIn([0.70, 0.60, 0.65, 0.60, 0.61, 0.62, 0.63, 0.1, 0.1])
+    history = fit(model, tmp_path)
+    # An equal loss is no lower one.
+    assert len(history) == 7
+    assert training.best_epoch(history) == 2
+    assert model.weights == history.updates[1] == 4
+
+
+def test_a_lower_loss_starts_the_wait_anew(tmp_path):
+    history = fit(StandIn([3, 4, 4, 2, 4, 4, 4, 1, 4, 4, 4, 4, 4, 0]), tmp_path, patience=5)
+    assert len(history) == 13
+    assert len(fit(StandIn([1, 2, 2, 2]), tmp_path / "other", patience=1)) == 2
+
+
+def test_epochs_are_the_limit_of_the_published_rule(tmp_path):
+    model = StandIn([3, 2, 1, 0])
+    history = fit(model, tmp_path, epochs=3)
+    assert history.epoch.tolist() == [1, 2, 3]
+    assert history.updates.tolist() == [2, 4, 6]
+    assert not training.diverged(history)
+
+
+def test_updates_are_met_exactly_and_patience_does_not_count(tmp_path):
+    model = StandIn(range(1, 100))
+    history = fit(model, tmp_path, updates=23, epoch_updates=3, patience=1)
+    assert history.updates.tolist() == [3, 6, 9, 12, 15, 18, 21, 23]
+    assert len(model.trained) == 23
+    assert model.weights == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "updates"),
+    [
+        ({}, 10),
+        ({"training.batch": 4}, 2),
+        ({"training.batch": 16}, 1),
+        ({"augmentation.method": "static"}, 30),
+        ({"augmentation.method": "repeat", "training.batch": 4}, 7),
+        ({"augmentation.method": "online"}, 10),
+        ({"training.epoch_updates": 6}, 6),
+    ],
+)
+def test_updates_in_an_epoch(settings, updates):
+    assert training.epoch_updates(SMOKE["none"] | settings, side(10)) == updates
+
+
+def test_validation_frames_are_never_augmented(tmp_path):
+    model, (images, labels) = StandIn([0.5, 0.4]), side(2, seed=1)
+    settings = SMOKE["rigid_elastic"] | {"training.updates": 4, "training.epoch_updates": 2}
+    training.train(model, side(2), (images, labels), settings, seed=0, folder=tmp_path, say=list)
+    seen, masks = (np.concatenate(parts)[..., 0] for parts in zip(*model.validated, strict=True))
+    np.testing.assert_array_equal(seen, np.tile(images, (2, 1, 1)))
+    np.testing.assert_array_equal(masks, np.tile(to_mask(labels), (2, 1, 1)))
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_divergence_ends_the_run_with_the_best_weights_so_far(tmp_path, lost):
+    model = StandIn([0.7, 0.6, 0.65, lost, 0.1])
+    history = fit(model, tmp_path, updates=100, epoch_updates=2)
+    assert len(history) == 4
+    assert training.diverged(history)
+    assert training.best_epoch(history) == 2
+    assert model.weights == 4
+    again = StandIn([])
+    assert training.diverged(fit(again, tmp_path, updates=100, epoch_updates=2))
+    assert (again.weights, again.trained) == (4, [])
+
+
+def test_a_finished_run_is_read_back_to_the_last_digit(tmp_path):
+    losses = np.random.default_rng(0).random(40) / 3
+    history = fit(StandIn(losses), tmp_path, updates=40, epoch_updates=1)
+    again = fit(StandIn([]), tmp_path, updates=40, epoch_updates=1)
+    pd.testing.assert_frame_equal(again, history, check_exact=True)
+    assert history.val_loss.tolist() == losses.tolist()
+
+
+# Checkpoints
+
+
+def test_one_checkpoint_is_kept_with_the_best_weights(tmp_path):
+    fit(StandIn([0.5, 0.3, 0.4]), tmp_path, epochs=3)
+    (kept,) = (tmp_path / "checkpoints").iterdir()
+    assert kept.name == "epoch_00003"
+    assert (kept / "best.weights.h5").read_text() == "4"
+    assert (kept / "last.weights.h5").read_text() == "6"
+    assert len(pd.read_csv(kept / "history.csv")) == 3
+
+
+def test_a_full_disk_names_the_checkpoint_and_keeps_the_one_before(tmp_path, monkeypatch):
+    full = StandIn([0.5, 0.4])
+    save = full.save_weights
+
+    def save_until_full(path):
+        if full.weights > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(path)
+
+    monkeypatch.setattr(full, "save_weights", save_until_full)
+    with pytest.raises(StateError, match="epoch_00002.*No space left"):
+        fit(full, tmp_path, epochs=3)
+    whole = [path.name for path in (tmp_path / "checkpoints").glob("epoch_*")]
+    assert whole == ["epoch_00001"]
+    later = StandIn([0.4, 0.3])
+    assert fit(later, tmp_path, epochs=3).val_loss.tolist() == [0.5, 0.4, 0.3]
+    assert len(later.trained) == 4
+
+
+# With a network: batch normalisation, dropout, Adam and a cosine all have a state of their own.
+
+TUNED = SMOKE["rigid_elastic"] | {
+    "image.size": 16,
+    "model.depth": 1,
+    "training.batch": 2,
+    "training.updates": 8,
+    "training.epoch_updates": 3,
+}
+
+
+def loss_of(masks, probabilities):
+    """Mean binary cross-entropy of all pixels."""
+    return -np.log(np.where(masks, probabilities, 1 - probabilities)).mean()
+
+
+def f1_of(masks, probabilities):
+    return metrics.scores(metrics.count(masks, probabilities > 0.5))["f1"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Train a network in one go, and another from what an interrupted run would have left."""
+    folder, left = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("left")
+
+    def interrupt(line):
+        if line.startswith("epoch 1 "):
+            shutil.copytree(folder / "checkpoints", left / "checkpoints")
+
+    data = {"training": side(5, 16), "validation": side(3, 16, seed=1)}
+    whole, resumed = training.build(TUNED, 0), training.build(TUNED, 0)
+    history = training.train(whole, **data, settings=TUNED, seed=0, folder=folder, say=interrupt)
+    # The state of a new process is another one.
+    keras.utils.set_random_seed(99)
+    resumed.set_weights([0 * weight for weight in resumed.get_weights()])
+    later = training.train(resumed, **data, settings=TUNED, seed=0, folder=left, say=list)
+    return SimpleNamespace(
+        whole=whole, history=history, resumed=resumed, later=later, folder=folder, left=left, **data
+    )
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(runs):
+    assert runs.history.updates.tolist() == [3, 6, 8]
+    columns = runs.history.columns.drop("seconds")
+    pd.testing.assert_frame_equal(runs.later[columns], runs.history[columns], rtol=1e-6)
+    pd.testing.assert_frame_equal(runs.later[:1], runs.history[:1], check_exact=True)
+    for one, other in zip(runs.resumed.weights, runs.whole.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7, err_msg=one.path)
+
+
+def test_history_has_what_the_curves_need(runs):
+    scores = ["loss", "f1", "iou", "mean_iou", "batch_f1"]
+    assert set(runs.history) == {
+        *("epoch", "updates", "learning_rate", "seconds"),
+        *scores,
+        *(f"val_{name}" for name in scores),
+    }
+    halves = (1 + np.cos(np.pi * np.array([0, 3, 6]) / 8)) / 2
+    np.testing.assert_allclose(runs.history.learning_rate, 1e-3 * halves, rtol=1e-5)
+
+
+def test_the_best_weights_are_returned_and_score_as_the_history_says(runs):
+    best = runs.history.loc[training.best_epoch(runs.history) - 1]
+    images, labels = runs.validation
+    masks, probabilities = to_mask(labels), predict(runs.whole, images)
+    assert best.val_loss == runs.history.val_loss.min()
+    assert best.val_loss == pytest.approx(loss_of(masks, probabilities), rel=1e-5)
+    scores = metrics.scores(metrics.count(masks, probabilities > 0.5))
+    for name in training.CURVES:
+        assert best[f"val_{name}"] == pytest.approx(scores[name])
+    frames = [f1_of(*pair) for pair in zip(masks, probabilities, strict=True)]
+    assert best.val_batch_f1 == pytest.approx(np.mean(frames))
+
+
+def test_saved_network_predicts_the_same(runs, tmp_path):
+    images, _ = runs.validation
+    training.save_model(runs.whole, tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(predict(loaded, images), predict(runs.whole, images), rtol=1e-6)
+    assert not loaded.compiled
+
+
+def test_a_network_that_cannot_be_saved_names_its_file(runs, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="model.keras: cannot be written"):
+        training.save_model(runs.whole, tmp_path / "file" / "model.keras")
+
+
+def test_weights_are_drawn_from_the_seed():
+    first, same, other = (training.build(TUNED, seed).get_weights() for seed in (3, 3, 4))
+    assert all(np.array_equal(*pair) for pair in zip(first, same, strict=True))
+    assert not all(np.array_equal(*pair) for pair in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arm", "kind", "nesterov"), [("none", keras.optimizers.SGD, True), ("rigid", None, None)]
+)
+def test_optimiser_of_the_report_and_of_the_tuned_arms(arm, kind, nesterov):
+    settings = SMOKE[arm] | {"training.learning_rate": 0.25, "image.size": 16, "model.depth": 1}
+    optimiser = training.build(settings, 0).optimizer
+    assert isinstance(optimiser, kind or keras.optimizers.Adam)
+    assert float(optimiser.learning_rate) == 0.25
+    if nesterov:
+        assert (optimiser.momentum, optimiser.nesterov) == (0.99, True)
+
+
+# With a network that learns nothing, so that its curves can be computed afterwards.
+
+STILL = PUBLISHED | {
+    "image.size": 8,
+    "model.depth": 1,
+    "model.dropout": 0.0,
+    "training.learning_rate": 0.0,
+    "training.momentum": 0.0,
+    "training.batch": 2,
+    "training.epochs": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def built():
+    model = training.build(STILL, 0)
+    return model, model.get_weights()
+
+
+@pytest.fixture
+def still(built):
+    model, weights = built
+    model.set_weights(weights)
+    return model
+
+
+def test_curves_are_those_of_all_batches_of_an_epoch(still, tmp_path):
+    frames = side(6)
+    history = training.train(still, frames, side(1), STILL, seed=0, folder=tmp_path, say=list)
+    drawn = [training.batch(frames, STILL, 0, update) for update in range(3)]
+    images, masks = (np.concatenate(parts)[..., 0] for parts in zip(*drawn, strict=True))
+    probabilities = predict(still, images)
+    first, second = history.itertuples()
+    assert first.loss == pytest.approx(loss_of(masks, probabilities), rel=1e-5)
+    assert first.f1 == pytest.approx(f1_of(masks, probabilities))
+    batches = [f1_of(masks[n : n + 2], probabilities[n : n + 2]) for n in (0, 2, 4)]
+    assert first.batch_f1 == pytest.approx(np.mean(batches))
+    assert second.loss == pytest.approx(first.loss, rel=1e-5)
+
+
+def test_weights_that_are_lost_end_the_run_even_where_the_loss_hides_it(still, tmp_path):
+    images, labels = side(2)
+    broken = (np.where(images > 0.9, np.float32(np.nan), images), labels)
+    history = training.train(still, broken, side(2), STILL, seed=0, folder=tmp_path, say=list)
+    assert len(history) == 1
+    assert training.diverged(history)
+    assert training.best_epoch(history) is None
