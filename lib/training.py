@@ -90,6 +90,7 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     StateError
         If a checkpoint cannot be written.
     """
+    train_step, test_step = compile_steps(model)
     history = _resume(model, folder)
     say(f"{_limit(settings, training)} updates at most; {len(history)} epochs done before")
     while not _finished(history, settings, training):
@@ -98,8 +99,10 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         last = min(first + epoch_updates(settings, training), _limit(settings, training))
         row = {"epoch": len(history) + 1, "updates": last}
         row |= {"learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))}
-        row |= _train_epoch(model, training, settings, seed, range(first, last))
-        row |= {f"val_{name}": value for name, value in _validate(model, validation).items()}
+        row |= _train_epoch(model, train_step, training, settings, seed, range(first, last))
+        row |= {
+            f"val_{name}": value for name, value in _validate(model, test_step, validation).items()
+        }
         if not all(np.isfinite(weights).all() for weights in model.get_weights()):
             # On the CPU a ReLU or a pooling may turn NaN into a number, so that a network that is
             # lost has a loss of ln 2, as one that has not begun to learn.
@@ -112,6 +115,15 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     if best.exists():
         model.load_weights(best)
     return history
+
+
+def compile_steps(model):
+    """Make graphs of one update and of one validation step, each called with (images, masks).
+
+    Keras' own train_on_batch and test_on_batch begin the metrics anew at every call since Keras
+    3.15; these let them add up over an epoch.
+    """
+    return tf.function(model.train_step), tf.function(model.test_step)
 
 
 def save_model(model, path):
@@ -214,11 +226,11 @@ def _optimiser(settings):
     return keras.optimizers.SGD(rate, momentum=settings["training.momentum"], nesterov=True)
 
 
-def _train_epoch(model, training, settings, seed, updates):
+def _train_epoch(model, step, training, settings, seed, updates):
     _seed_dropout(model, seed, updates.start)
     model.reset_metrics()
     for update in updates:
-        _add_up(model, model.train_on_batch, *batch(training, settings, seed, update))
+        step(batch(training, settings, seed, update))
     return _numbers(model.get_metrics_result())
 
 
@@ -229,22 +241,11 @@ def _seed_dropout(model, seed, update):
         layer.seed_generator.state.assign([100 * seed + number, update])
 
 
-def _validate(model, validation):
+def _validate(model, step, validation):
     model.reset_metrics()
     for image, labels in zip(*validation, strict=True):
-        mask = np.float32(to_mask(labels))
-        _add_up(model, model.test_on_batch, image[None, ..., None], mask[None, ..., None])
+        step((image[None, ..., None], np.float32(to_mask(labels))[None, ..., None]))
     return _numbers(model.get_metrics_result())
-
-
-def _add_up(model, step, images, masks):
-    """Run a step and add its sums to those of the epoch; since Keras 3.15 it begins at 0 itself."""
-    before = [keras.ops.convert_to_numpy(variable) for variable in model.metrics_variables]
-    model.reset_metrics()
-    step(images, masks)
-    # The very first step makes some of the variables.
-    for variable, number in zip(model.metrics_variables, before, strict=False):
-        variable.assign_add(number)
 
 
 def _numbers(result):

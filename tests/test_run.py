@@ -181,11 +181,14 @@ def test_make_begins_with_what_others_wait_for(profile):
     assert make(profile)[0] == "augmented/last/seed0"
 
 
-def test_need_that_is_done_is_not_run_again(profile):
-    finish(profile, "augmented/last/seed0")
+def test_run_waits_for_what_it_needs_unless_that_is_done(profile):
+    need, waiting = "augmented/last/seed0", "none_matched/last/seed0"
     run.write_plan(profile)
-    assert "augmented/last/seed0" not in make(profile)
-    assert make(profile, "none_matched/last/seed0") == ["none_matched/last/seed0"]
+    assert make(profile, waiting) == [need, waiting]
+    finish(profile, need)
+    run.write_plan(profile)
+    assert make(profile, waiting) == [waiting]
+    assert need not in make(profile)
 
 
 def test_run_of_a_parent_is_not_planned_again(profile, capsys):
