@@ -144,8 +144,8 @@ def draw_scan(trials):
         panel.plot(
             trials.learning_rate, trials[column], line, marker="o", color="#0072B2", label=label
         )
-    chosen = trials[trials.chosen].iloc[0]
-    panel.axvline(chosen.learning_rate, color="#D55E00", lw=1, label="chosen")
+    for rate in trials.learning_rate[trials.chosen]:
+        panel.axvline(rate, color="#D55E00", lw=1, label="chosen")
     for rate in trials.learning_rate[trials.diverged]:
         panel.axvline(rate, color="#aaaaaa", ls=":", label="diverged")
     _mark_plateau(panel)

@@ -92,14 +92,20 @@ def scan_sentence(trials):
     -------
     str
     """
+    if trials.empty:
+        return "No arm asked for a scan: the learning rate was given."
+    left, lost = int(trials.left_plateau.sum()), int(trials.diverged.sum())
+    counts = (
+        f"After {trials.updates.max()} updates {left or 'none'} of {len(trials)} rates left the "
+        f"plateau at ln 2, and {lost or 'none'} diverged."
+    )
+    if not trials.chosen.any():
+        return f"{counts} None can be used."
     chosen = trials[trials.chosen].iloc[0]
-    left = int(trials.left_plateau.sum())
     return (
-        f"{chosen.learning_rate:g} has the lowest validation loss, {chosen.val_loss:.3f}, and is "
-        f"used by every arm of the published recipe. After {chosen.updates} updates its training "
-        f"loss is {chosen.loss:.3f}; {left or 'none'} of {len(trials)} rates left the plateau at "
-        "ln 2, and "
-        f"{int(trials.diverged.sum()) or 'none'} diverged."
+        f"{counts} Every arm of the published recipe uses {chosen.learning_rate:g}, with the "
+        f"lowest validation loss of {'those that left it' if left else 'all'}, {chosen.val_loss:.3f}, and "
+        f"a training loss of {chosen.loss:.3f}."
     )
 
 

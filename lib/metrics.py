@@ -22,7 +22,10 @@ def iou(tp, fp, fn, tn):
 
 
 def mean_iou(tp, fp, fn, tn):
-    """Mean of the Jaccard indices of foreground and background, as Keras' MeanIoU has it."""
+    """Mean of the Jaccard indices of foreground and background.
+
+    Keras' MeanIoU is the same, but leaves out a class that is neither in the truth nor predicted.
+    """
     return (tp / (tp + fp + fn) + tn / (tn + fp + fn)) / 2
 
 

@@ -13,6 +13,8 @@ import yaml
 from lib.paths import OUTPUTS, PARAMS, ROOT, relative
 
 ARM_SECTIONS = ("image", "model", "augmentation", "training")
+# Names that results use for something else: the baselines, and the trials of the scan.
+RESERVED_ARMS = ("all_foreground", "image_blind", "local_variance", "previous_frame")
 SPEC_KEYS = {"value", "choices", "range", "or", "type", "unit", "role", "origin", "about"}
 
 
@@ -235,6 +237,10 @@ def _valid(overrides, schema, where, errors):
 def _valid_arm(name, change, schema, where, errors):
     if not name.replace("_", "").replace("-", "").isalnum():
         errors.append(f"{where}: arms: {name!r} has to consist of letters, digits, _ and -")
+    if name in RESERVED_ARMS or name.startswith("scan_"):
+        errors.append(
+            f"{where}: arms: {name!r} is the name of a baseline or of a trial of the scan"
+        )
     words = {key: change[key] for key in ("about", "inherits") if key in change}
     own = {key: value for key, value in change.items() if key not in words}
     for key in [key for key, value in words.items() if not isinstance(value, str)]:

@@ -240,12 +240,14 @@ def scan_table(profile, fold):
     -------
     pandas.DataFrame
         A row a rate: fold, learning_rate, updates, loss (training, last), val_loss (lowest),
-        diverged, left_plateau, chosen. The rate with the lowest validation loss is chosen.
+        diverged, left_plateau, chosen. Of the rates at which the training loss left the plateau,
+        or of all where none did, the one with the lowest validation loss is chosen; none where all
+        diverged.
 
     Raises
     ------
     StateError
-        If a trial has not been run, or every one of them diverged.
+        If a trial has not been run.
     """
     rows = []
     for rate in scan_rates(profile):
@@ -263,10 +265,11 @@ def scan_table(profile, fold):
             }
         )
     table = pd.DataFrame(rows)
-    usable = table.val_loss[~table.diverged]
-    if usable.empty:
-        raise StateError(f"{profile.outputs}: every rate in scan.learning_rates diverged on {fold}")
-    return table.assign(chosen=table.index == usable.idxmin())
+    usable = table[~table.diverged]
+    # A network that has not begun to learn can have the lowest validation loss of all: ln 2.
+    candidates = usable[usable.left_plateau] if usable.left_plateau.any() else usable
+    chosen = candidates.val_loss.idxmin() if len(candidates) else None
+    return table.assign(chosen=table.index == chosen)
 
 
 def read_history(outputs, arm, fold, seed):
@@ -296,10 +299,17 @@ def settle(profile, run):
     -------
     dict
         Flat settings, values only.
+
+    Raises
+    ------
+    StateError
+        If a run that it depends on is missing, or every trial of the scan diverged.
     """
     settings = dict(run.settings)
     if settings["training.learning_rate"] == "scan":
         table = scan_table(profile, run.fold)
+        if not table.chosen.any():
+            raise StateError(f"{run.name}: every rate in scan.learning_rates diverged")
         settings["training.learning_rate"] = float(table.learning_rate[table.chosen].iloc[0])
     arm = settings["training.updates"]
     if isinstance(arm, str):

@@ -39,7 +39,7 @@ def collect(record):
 
 
 def commit():
-    """Name the commit of the code, and whether files that git tracks differ from it.
+    """Name the commit of the code, and whether files differ from it or stand beside it.
 
     What a run writes under outputs/ does not count: a profile whose results are committed would
     otherwise call itself dirty from its second run on.
@@ -56,7 +56,7 @@ def commit():
 
 def threads():
     """Processor threads that a run may use: STUDY_THREADS, which make sets, or 1."""
-    return int(os.environ.get("STUDY_THREADS", "1"))
+    return int(os.environ.get("STUDY_THREADS") or 1)
 
 
 def _git(*words):

@@ -28,6 +28,25 @@ def run_table(profile, runs):
     return pd.DataFrame([_run_row(profile, run) for run in runs])
 
 
+def scan_tables(profile, runs):
+    """Collect the learning-rate scans of every fold; without rows where no arm asked for one.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `plan.scan_table`.
+    """
+    folds = dict.fromkeys(run.fold for run in runs if run.side == "validation")
+    columns = ["fold", "learning_rate", "updates", "loss", "val_loss", "diverged"]
+    nothing = pd.DataFrame(columns=[*columns, "left_plateau", "chosen"])
+    return pd.concat([plan.scan_table(profile, fold) for fold in folds]) if folds else nothing
+
+
 def read_metrics(profile, runs):
     """Read the test metrics of every finished run, and the baselines.
 

@@ -82,7 +82,10 @@ def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
     if shared.empty:
         return np.nan, np.nan, np.nan
     draws = _draws(shared, block, resamples, np.random.default_rng(seed))
-    statistics = [_statistic(wide.loc[shared], metric) for wide in (first, second)]
+    first, second = first.loc[shared], second.loc[shared]
+    # A frame on which one of the two is undefined is left out of both.
+    defined = first.notna() & second.notna()
+    statistics = [_statistic(wide.where(defined), metric) for wide in (first, second)]
 
     def difference(draws):
         return statistics[0](draws) - statistics[1](draws)
@@ -91,9 +94,7 @@ def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
 
 
 def _wide(table):
-    return table.pivot_table(
-        index=["seed", "video", "frame"], columns="metric", values="value", dropna=False
-    ).dropna(how="all")
+    return table.pivot(index=["seed", "video", "frame"], columns="metric", values="value")
 
 
 def _frames(wide, metric):

@@ -195,8 +195,17 @@ def test_verdicts_have_the_columns_of_the_design():
         claims.read_claims(), pd.DataFrame(columns=columns), summary, is_phantom=False, **BOOTSTRAP
     )
     design = ["id", "published", "reproduced", "ci_low", "ci_high", "rule", "verdict"]
-    assert verdicts.columns[:7].tolist() == design
+    assert verdicts.columns.tolist() == design
     assert verdicts.id.tolist() == list(SHIPPED)
     expected = {"equals": "reproduced"}
     for row in verdicts.itertuples():
         assert row.verdict == expected.get(SHIPPED[row.id]["rule"], "cannot be tested")
+
+
+def test_verdicts_get_the_words_of_their_claims():
+    names = ["convolutions", "f1_none"]
+    rows = [(name, 1.0, "reproduced") for name in names]
+    verdicts = claims.with_words(pd.DataFrame(rows, columns=["id", "reproduced", "verdict"]))
+    assert verdicts.columns.tolist() == ["claim", "source", "reproduced", "verdict"]
+    words = {(SHIPPED[name]["claim"], SHIPPED[name]["source"]) for name in names}
+    assert set(zip(verdicts.claim, verdicts.source, strict=True)) == words

@@ -358,3 +358,9 @@ def test_outputs_are_named_after_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(params, "OUTPUTS", tmp_path)
     assert load(write(tmp_path, "")).outputs == tmp_path / "mine"
     assert list(tmp_path.iterdir()) == [tmp_path / "mine.yaml"]
+
+
+@pytest.mark.parametrize("name", ["all_foreground", "scan_1e-03"])
+def test_arm_with_the_name_of_another_result(tmp_path, name):
+    file = write(tmp_path, f"arms: {{{name}: {{inherits: none}}}}")
+    assert f"'{name}' names a baseline or a trial of the scan" in refusal(file)

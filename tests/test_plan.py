@@ -307,8 +307,18 @@ def test_scan_of_which_every_rate_diverged(scanned):
     profile, trials = scanned
     lost = {"loss": [0.5, math.nan], "val_loss": [math.nan, math.nan]}
     trials(scan_1e03=lost, scan_1e02=lost, scan_1e01=lost)
-    with pytest.raises(StateError, match=r"every rate in scan\.learning_rates diverged on last"):
-        plan.scan_table(profile, "last")
+    assert not plan.scan_table(profile, "last").chosen.any()
+    run = planned(profile)["none/last/seed0"]
+    with pytest.raises(StateError, match=r"none/last/seed0: every rate in scan\.learning_rates"):
+        plan.settle(profile, run)
+
+
+def test_scan_prefers_a_rate_that_left_the_plateau(scanned):
+    profile, trials = scanned
+    waiting = {"loss": [0.7, 0.69], "val_loss": [0.69, 0.69]}
+    learning = {"loss": [0.7, 0.5], "val_loss": [0.9, 0.8]}
+    trials(scan_1e03=waiting, scan_1e02=learning, scan_1e01=waiting)
+    assert plan.scan_table(profile, "last").chosen.tolist() == [False, True, False]
 
 
 def test_scan_that_was_not_run(scanned):
@@ -379,6 +389,8 @@ def redrawn(before, after):
         ("image: {size: 32}", {"02", "03", "05", "06"}),
         ("data: {phantom_seed: 3}", {"01", "02", "03", "05", "06"}),
         ("arms: {none: {about: Nothing}}", {"05", "06"}),
+        ("arms: {augmented: {augmentation.copies: 2}}", {"05", "06"}),
+        ("arms: {elastic: {augmentation.elastic_sigma: 5.0}}", {"02"}),
     ],
 )
 @pytest.mark.usefixtures("project")
@@ -391,8 +403,8 @@ def test_notebook_is_executed_again_for_what_it_shows(make, text, notebooks):
     [
         ("lib/code.py", {"01", "02", "03", "05", "06"}),
         ("notebooks/02_augmentation.ipynb", {"02"}),
-        ("params/claims.yaml", {"05", "06"}),
-        ("params/published.csv", {"05", "06"}),
+        ("params/claims.yaml", {"01", "02", "03", "05", "06"}),
+        ("params/published.csv", {"01", "02", "03", "05", "06"}),
     ],
 )
 def test_notebook_is_executed_again_for_the_files_behind_it(make, project, file, notebooks):

@@ -105,18 +105,47 @@ def run_rows(*status):
     return pd.DataFrame(rows)
 
 
-def test_run_sentence_names_the_runs_that_are_missing(profile):
-    sentence = findings.run_sentence(profile, run_rows("completed", "completed"))
-    assert "Profile mine: images of 64 px, 4 filters" in sentence
+def test_data_sentence_names_the_images_and_the_runs_that_are_missing(profile):
+    record = {"source": "folder", "label": "HeLa, the real images"}
+    sentence = findings.data_sentence(profile, record, run_rows("completed", "completed"))
+    assert sentence.startswith("Images: HeLa, the real images. Profile mine: 64 px, 4 filters")
     assert "single runs" in sentence
     assert "Not completed" not in sentence
-    sentence = findings.run_sentence(profile, run_rows("completed", "diverged", "not run"))
-    assert "Not completed: none/last/seed1 (diverged), none/last/seed2 (not run)." in sentence
+    sentence = findings.data_sentence(profile, record, run_rows("completed", "diverged", "not run"))
+    assert "Not completed: none/last/seed1 diverged, none/last/seed2 not run." in sentence
 
 
-def test_run_sentence_counts_the_seeds(profile):
+def test_data_sentence_says_first_that_the_images_are_procedural(profile):
+    record = {"source": "phantom", "label": "phantom, seed 1"}
+    sentence = findings.data_sentence(profile, record, run_rows("completed"))
+    assert sentence.startswith("Not the original data: ")
+    assert "phantom, seed 1" in sentence
+
+
+def test_data_sentence_counts_the_seeds(profile):
     profile.settings["grid.seeds"] = 3
-    assert "3 seeds an arm." in findings.run_sentence(profile, run_rows("completed"))
+    record = {"source": "folder", "label": "HeLa"}
+    sentence = findings.data_sentence(profile, record, run_rows("completed"))
+    assert "3 seeds an arm." in sentence
+    assert "single runs" not in sentence
+
+
+def test_verdict_table_shows_values_as_they_are_known():
+    nan = float("nan")
+    rows = [
+        ("F1", 0.891, 0.8004, 0.7, 0.9, "partly"),
+        ("Convolutions", 23, 23.0, nan, nan, "reproduced"),
+        ("Images", 1447, 1447.0, nan, nan, "reproduced"),
+        ("IoU", 0.77, nan, nan, nan, "cannot be tested"),
+    ]
+    columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "verdict"]
+    table = findings.verdict_table(pd.DataFrame(rows, columns=columns))
+    assert table.to_numpy().tolist() == [
+        ["F1", "0.891", "0.800 (0.700 to 0.900)", "partly"],
+        ["Convolutions", "23", "23", "reproduced"],
+        ["Images", "1447", "1447", "reproduced"],
+        ["IoU", "0.77", "–", "cannot be tested"],
+    ]
 
 
 def test_code_sentence_names_the_commits():
@@ -142,12 +171,20 @@ def test_scan_sentence_reads_the_chosen_trial():
         }
     )
     sentence = findings.scan_sentence(trials)
-    for words in ("0.01 has", "0.634", "400 updates", "0.612", "1 of 3 rates left", "1 diverged"):
+    for words in ("uses 0.01,", "0.634", "400 updates", "0.612", "1 of 3 rates left", "1 diverged"):
         assert words in sentence
     other = trials.assign(chosen=[True, False, False], left_plateau=False, diverged=False)
     sentence = findings.scan_sentence(other)
-    for words in ("0.001 has", "0.700", "0.690", "none of 3 rates left", "none diverged"):
+    for words in ("uses 0.001,", "0.700", "0.690", "none of 3 rates left", "none diverged"):
         assert words in sentence
+
+
+def test_scan_sentence_without_a_scan_or_a_usable_rate():
+    none = pd.DataFrame({"learning_rate": [], "chosen": []})
+    assert "No arm asked for a scan" in findings.scan_sentence(none)
+    lost = {"learning_rate": [1.0], "updates": 6, "diverged": True}
+    lost = pd.DataFrame(lost | {"left_plateau": False, "chosen": False})
+    assert "None can be used" in findings.scan_sentence(lost)
 
 
 def summary(**means):
