@@ -102,10 +102,11 @@ def scan_sentence(trials):
     if not trials.chosen.any():
         return f"{counts} None can be used."
     chosen = trials[trials.chosen].iloc[0]
+    rivals = "those that left it" if left else "all"
     return (
         f"{counts} Every arm of the published recipe uses {chosen.learning_rate:g}, with the "
-        f"lowest validation loss of {'those that left it' if left else 'all'}, {chosen.val_loss:.3f}, and "
-        f"a training loss of {chosen.loss:.3f}."
+        f"lowest validation loss of {rivals}, {chosen.val_loss:.3f}, and a training loss of "
+        f"{chosen.loss:.3f}."
     )
 
 

@@ -238,9 +238,7 @@ def _valid_arm(name, change, schema, where, errors):
     if not name.replace("_", "").replace("-", "").isalnum():
         errors.append(f"{where}: arms: {name!r} has to consist of letters, digits, _ and -")
     if name in RESERVED_ARMS or name.startswith("scan_"):
-        errors.append(
-            f"{where}: arms: {name!r} is the name of a baseline or of a trial of the scan"
-        )
+        errors.append(f"{where}: arms: {name!r} names a baseline or a trial of the scan")
     words = {key: change[key] for key in ("about", "inherits") if key in change}
     own = {key: value for key, value in change.items() if key not in words}
     for key in [key for key, value in words.items() if not isinstance(value, str)]:
