@@ -20,10 +20,10 @@ endif
 
 ifeq ($(CONDA_DEFAULT_ENV),unet-dic-hela)
 PYTHON := python
-READY := $(CONDA_PREFIX)/.unet-dic-hela-ready
+READY := $(CONDA_PREFIX)/.$(LOCK).ready
 else
 PYTHON := $(VENV)/bin/python
-READY := $(VENV)/.ready
+READY := $(VENV)/.$(LOCK).ready
 endif
 
 .PHONY: help reproduce test report lab data lint clean
@@ -62,8 +62,8 @@ lint: $(READY) ## Check style and formatting
 clean: ## Remove the profile's outputs
 	rm -rf outputs/$(basename $(notdir $(PARAMS)))
 
-# The environment is made anew when the lock file changes, so that nothing old stays in it.
-$(VENV)/.ready: $(LOCK) pyproject.toml
+# The environment is made anew for another lock file or a changed one, so that nothing old stays in it.
+$(VENV)/.$(LOCK).ready: $(LOCK) pyproject.toml
 	@$(PYTHON3) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
 		"error: Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + \
 		"; name another with PYTHON3=python3.12")'
@@ -73,7 +73,7 @@ $(VENV)/.ready: $(LOCK) pyproject.toml
 	@touch $@
 
 # environment.yml has let conda install the lock file; this makes up for later changes of it.
-%/.unet-dic-hela-ready: $(LOCK) pyproject.toml
+%/.$(LOCK).ready: $(LOCK) pyproject.toml
 	python -m pip install --quiet --require-hashes -r $(LOCK)
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
