@@ -159,23 +159,34 @@ def _pending_chapters(profile, record, runs, pending):
 
 
 def _makefile(profile, pending, chapters):
-    """Write the plan as Make rules. What others wait for comes first."""
+    """Write the plan as Make rules.
+
+    What others wait for comes first. Everything else waits for the trials of the scan: else a free
+    place would go to a run that nothing waits for, and the longest chain of runs would start late.
+    """
     names = [run.name for run in pending]
     waited_for = {need for run in pending for need in run.needs}
     order = sorted(names, key=lambda name: name not in waited_for)
-    command = f"@$(PYTHON) -m lib.run {{}} {relative(profile.path)} {{}}"
+    trials = [run.name for run in pending if run.side == "validation"]
     rules = [
         f".PHONY: all {' '.join([*names, *chapters])}",
         f"all: {' '.join([*order, *chapters])}",
     ]
     for run in pending:
-        rules += [f"{run.name}: {' '.join(need for need in run.needs if need in names)}"]
-        rules += ["\t" + command.format("train", run.name)]
+        needs = [need for need in run.needs if need in names]
+        after = [] if run.name in trials else trials
+        rules += _rule(profile, "train", run.name, needs, after)
     for name in chapters:
-        first = [other for other in chapters if other < name] + names
-        rules += [f"{name}: {' '.join(first) if name in plan.SUMMARIES else ''}"]
-        rules += ["\t" + command.format("notebook", name)]
+        needs = [other for other in chapters if other < name] + names
+        rules += _rule(profile, "notebook", name, needs if name in plan.SUMMARIES else [], trials)
     return "\n".join(rules) + "\n"
+
+
+def _rule(profile, command, name, needs, after):
+    return [
+        f"{name}: {' '.join(needs)} | {' '.join(after)}",
+        f"\t@$(PYTHON) -m lib.run {command} {relative(profile.path)} {name}",
+    ]
 
 
 def _execute(name, target, profile, parameters, label, fingerprint=None):
