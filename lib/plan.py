@@ -17,7 +17,7 @@ import pandas as pd
 
 from lib.data import PUBLISHED_DIGESTS, data_record
 from lib.files import StateError, publish, write_json, write_text
-from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, run_folder
+from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, relative, run_folder
 from lib.source import DataError, find_source
 from lib.splits import ensure_split, make_split, write_split
 
@@ -91,6 +91,7 @@ def prepare(profile):
     settings = profile.settings
     source = open_source(settings, settings["data.source"])
     record = data_record(source, PUBLISHED_DIGESTS.get(source.name, {}))
+    _keep_real_results(profile.outputs, record)
     smallest = min(record["shape"])
     if settings["image.size"] > smallest:
         raise DataError(
@@ -100,6 +101,19 @@ def prepare(profile):
     for fold in settings["grid.folds"]:
         write_split(_split(settings, fold, record), split_path(profile.outputs, fold))
     return record
+
+
+def _keep_real_results(outputs, record):
+    """Refuse to put the phantom in place of real images, as without DIC_HELA_DIR it would be."""
+    path = outputs / "data.json"
+    if record["source"] == "phantom" and path.exists():
+        before = read_record(outputs)
+        if before["source"] != "phantom":
+            raise StateError(
+                f"{relative(outputs)}: holds results of {before['label']}, and now only the phantom "
+                "is found; set DIC_HELA_DIR or data.folder again, or remove the results with "
+                "`make clean` first"
+            )
 
 
 def read_record(outputs):

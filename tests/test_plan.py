@@ -472,6 +472,26 @@ def test_size_above_that_of_the_frames(make, found):
         plan.prepare(make())
 
 
+def test_phantom_never_takes_the_place_of_real_images(make, found):
+    profile = make()
+    found |= {"source": "folder", "label": "real images"}
+    plan.prepare(profile)
+    real = found | {}
+    found |= {"source": "phantom", "label": "phantom"}
+    with pytest.raises(StateError, match="holds results of real images, and now only the phantom"):
+        plan.prepare(profile)
+    assert plan.read_record(profile.outputs) == real
+
+
+def test_real_images_take_the_place_of_the_phantom(make, found):
+    profile = make()
+    found |= {"source": "phantom", "label": "phantom"}
+    plan.prepare(profile)
+    found |= {"source": "folder", "label": "real images"}
+    plan.prepare(profile)
+    assert plan.read_record(profile.outputs)["source"] == "folder"
+
+
 def test_fold_of_a_video_that_is_not_there(make, found):
     found["frames"] = {"01": 12}
     with pytest.raises(DataError, match=r"grid\.folds: .*no video 02"):
