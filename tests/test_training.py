@@ -323,7 +323,7 @@ def test_history_has_what_the_curves_need(runs):
         *(f"val_{name}" for name in scores),
     }
     halves = (1 + np.cos(np.pi * np.array([0, 3, 6]) / 8)) / 2
-    np.testing.assert_allclose(runs.history.learning_rate, 1e-3 * halves, rtol=1e-5)
+    np.testing.assert_allclose(runs.history.learning_rate, 3e-3 * halves, rtol=1e-5)
 
 
 def test_the_best_weights_are_returned_and_score_as_the_history_says(runs):
