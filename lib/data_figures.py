@@ -9,8 +9,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import dice
 
+from lib import metrics
 from lib.augmentation import published_displacement
-from lib.data import to_gap_mask, to_mask
+from lib.data import list_frames, read_labels, to_gap_mask, to_mask
 from lib.figures import WIDTH, style
 from lib.weight_map import (
     border_distances,
@@ -77,6 +78,49 @@ def similarity_table(labels, lags):
             f1 = np.mean([1 - dice(later, earlier) for later, earlier in pairs])
             rows.append({"video": video, "lag": lag, "f1": f1})
     return pd.DataFrame(rows)
+
+
+def truth_table(folder, labels):
+    """Count the cells that the silver truth misses, by the challenge's markers of every cell.
+
+    A marker is a spot that people put into each cell of each frame for tracking. Where it lies on
+    the silver truth's background, the cell is missed, and a network that finds it is scored as
+    wrong. How much that costs is estimated for a prediction that is right everywhere, with each
+    missed cell as large as the frame's median cell.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
+    labels : dict of str to ndarray of int, shape (F, M, N)
+        Silver truth of each video.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a frame that has markers: video, frame, cells, missed, and the pixel counts tp, fp,
+        fn, tn of a prediction that is right everywhere.
+    """
+    rows = []
+    for video, frames in labels.items():
+        for frame in list_frames(folder, video):
+            if frame.markers:
+                truth = frames[frame.number]
+                markers = read_labels(frame.markers, truth.shape)
+                rows.append({"video": video, "frame": frame.number} | _missed(truth, markers))
+    columns = ["video", "frame", "cells", "missed", *metrics.COUNTS]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _missed(truth, markers):
+    numbers, sizes = np.unique(markers[markers > 0], return_counts=True)
+    covered = np.array([np.sum(truth[markers == number] > 0) for number in numbers])
+    missed = int(np.sum(covered < sizes / 2))
+    areas = np.unique(truth[truth > 0], return_counts=True)[1]
+    foreground = int(areas.sum())
+    extra = min(int(missed * np.median(areas)), truth.size - foreground)
+    right = {"tp": foreground, "fp": extra, "fn": 0, "tn": truth.size - foreground - extra}
+    return {"cells": len(numbers), "missed": missed} | right
 
 
 def distance_to_training(split):

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from lib.metrics import COUNTS, scores
+
 
 def data_sentence(profile, record, runs):
     """Say which images were used, how large the profile is, and how many runs stand behind it.
@@ -107,6 +109,32 @@ def scan_sentence(trials):
         f"{counts} Every arm of the published recipe uses {chosen.learning_rate:g}, with the "
         f"lowest validation loss of {rivals}, {chosen.val_loss:.3f}, and a training loss of "
         f"{chosen.loss:.3f}."
+    )
+
+
+def truth_sentence(truth, pairs):
+    """Say how many test cells the silver truth misses, and what a right prediction would score.
+
+    Parameters
+    ----------
+    truth : pandas.DataFrame
+        truth.csv, from `data_figures.truth_table`.
+    pairs : list of tuple
+        Video and frame number of the test frames.
+
+    Returns
+    -------
+    str
+    """
+    test = truth[[pair in set(pairs) for pair in zip(truth.video, truth.frame, strict=True)]]
+    if test.empty:
+        return "The data set has no markers that would tell which cells the silver truth misses."
+    best = scores(test[list(COUNTS)].sum())
+    return (
+        f"Of the {test.cells.sum()} cells that are marked in the {len(test)} test frames the "
+        f"silver truth misses {test.missed.sum()}. A prediction that were right everywhere, those "
+        f"cells included, would be scored about F1 {best['f1']:.3f} and mean IoU "
+        f"{best['mean_iou']:.3f}, pooled: that, and not 1, is the ceiling of what follows."
     )
 
 

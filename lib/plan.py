@@ -110,9 +110,9 @@ def _keep_real_results(outputs, record):
         before = read_record(outputs)
         if before["source"] != "phantom":
             raise StateError(
-                f"{relative(outputs)}: holds results of {before['label']}, and now only the phantom "
-                "is found; set DIC_HELA_DIR or data.folder again, or remove the results with "
-                "`make clean` first"
+                f"{relative(outputs)}: holds results of {before['label']}, and now only the "
+                "phantom is found; set DIC_HELA_DIR or data.folder again, or remove the results "
+                "with `make clean` first"
             )
 
 

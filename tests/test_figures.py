@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from lib import data_figures, figures
 from lib.architecture_figure import draw_architecture, feature_maps, place_boxes
 from lib.augmentation import published_displacement, warp
-from lib.data import to_gap_mask
+from lib.data import read_video, to_gap_mask
 from lib.files import StateError
 from lib.model import unet
+from lib.phantom import write_phantom
 from lib.splits import Split, make_split
 
 SIDE = 40
@@ -172,6 +173,24 @@ def test_frame_table_counts_cells_and_foreground():
     counts, shares = data_figures.draw_foreground(table).axes
     assert counts.lines[0].get_ydata().tolist() == [2, 2]
     assert shares.lines[0].get_ydata().tolist() == pytest.approx([56.25, 52.5])
+
+
+def test_truth_table_finds_a_cell_that_was_taken_out(tmp_path):
+    write_phantom(tmp_path / "phantom", seed=0, frames=4, size=64)
+    folder = tmp_path / "phantom"
+    labels = {"01": read_video(folder, "01")[1].copy()}
+    before = data_figures.truth_table(folder, labels)
+    assert before.missed.tolist() == [0, 0, 0, 0]
+    assert (before.fp == 0).all()
+    areas = np.bincount(labels["01"][2].ravel())[1:]
+    largest = 1 + int(areas.argmax())
+    labels["01"][2][labels["01"][2] == largest] = 0
+    after = data_figures.truth_table(folder, labels)
+    assert after.missed.tolist() == [0, 0, 1, 0]
+    rest = np.delete(areas[areas > 0], np.flatnonzero(areas[areas > 0] == areas.max())[0])
+    assert after.fp[2] == int(np.median(rest))
+    assert after.tp[2] == before.tp[2] - areas.max()
+    assert (after[["tp", "fp", "fn", "tn"]].sum(axis=1) == 64 * 64).all()
 
 
 def test_similarity_of_a_cell_that_moves():

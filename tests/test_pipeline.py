@@ -55,7 +55,7 @@ def test_every_run_is_whole(study):
     for arm in ARMS:
         files = {path.name for path in (outputs / f"runs/{arm}/last/seed0").iterdir()}
         assert files == RUN_FILES
-    for name in ("report.html", "provenance.json", "data.json", "splits/last.json"):
+    for name in ("report.html", "provenance.json", "data.json", "splits/last.json", "truth.csv"):
         assert (outputs / name).stat().st_size > 0
 
 

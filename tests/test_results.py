@@ -187,6 +187,22 @@ def test_scan_sentence_without_a_scan_or_a_usable_rate():
     assert "None can be used" in findings.scan_sentence(lost)
 
 
+def test_truth_sentence_counts_the_test_frames_alone():
+    rows = [
+        ("01", 0, 9, 9, 1, 9, 0, 9),
+        ("02", 0, 5, 1, 90, 10, 0, 60),
+        ("02", 1, 4, 1, 90, 10, 0, 60),
+    ]
+    columns = ["video", "frame", "cells", "missed", "tp", "fp", "fn", "tn"]
+    truth = pd.DataFrame(rows, columns=columns)
+    sentence = findings.truth_sentence(truth, [("02", 0), ("02", 1)])
+    assert "Of the 9 cells that are marked in the 2 test frames" in sentence
+    assert "misses 2." in sentence
+    # F1 = 180 / 190; mean IoU = (.9 + 60 / 70) / 2
+    assert "F1 0.947 and mean IoU 0.879" in sentence
+    assert "no markers" in findings.truth_sentence(truth, [("03", 0)])
+
+
 def summary(**means):
     rows = [("last", "f1_pooled", arm, mean) for arm, mean in means.items()]
     rows += [("last", "f1", arm, 0.111) for arm in means]
