@@ -132,7 +132,7 @@ def truth_sentence(truth, pairs):
     best = scores(test[list(COUNTS)].sum())
     return (
         f"Of the {test.cells.sum()} cells that are marked in the {len(test)} test frames the "
-        f"silver truth misses {test.missed.sum()}. A prediction that were right everywhere, those "
+        f"silver truth misses {test.missed.sum()}. A prediction that is right everywhere, those "
         f"cells included, would be scored about F1 {best['f1']:.3f} and mean IoU "
         f"{best['mean_iou']:.3f}, pooled: that, and not 1, is the ceiling of what follows."
     )
