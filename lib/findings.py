@@ -126,7 +126,8 @@ def truth_sentence(truth, pairs):
     -------
     str
     """
-    test = truth[[pair in set(pairs) for pair in zip(truth.video, truth.frame, strict=True)]]
+    wanted = set(pairs)
+    test = truth[[pair in wanted for pair in zip(truth.video, truth.frame, strict=True)]]
     if test.empty:
         return "The data set has no markers that would tell which cells the silver truth misses."
     best = scores(test[list(COUNTS)].sum())

@@ -15,7 +15,6 @@ from lib.paths import OUTPUTS, PARAMS, ROOT, relative
 ARM_SECTIONS = ("image", "model", "augmentation", "training")
 # Names that results use for something else: the baselines, and the trials of the scan.
 RESERVED_ARMS = ("all_foreground", "image_blind", "local_variance", "previous_frame")
-SPEC_KEYS = {"value", "choices", "range", "or", "type", "unit", "role", "origin", "about"}
 
 
 class ParamsError(Exception):
