@@ -5,6 +5,8 @@ columns, the value that it gets is taken. The image is interpolated linearly, th
 neighbour, so that no label is invented and targets and weight maps are made from warped cells.
 """
 
+import functools
+
 import numpy as np
 from scipy import ndimage
 
@@ -86,11 +88,8 @@ def elastic_displacement(rng, size, *, sigma):
     Ronneberger, Fischer, Brox (2015), arXiv 1505.04597, section 3.1.
     """
     grid = rng.normal(0, sigma * size / REFERENCE_SIZE, (2, 3, 3))
-    position = np.linspace(0, 2, size)
-    places = np.meshgrid(position, position, indexing="ij")
-    return np.stack(
-        [ndimage.map_coordinates(part, places, order=3, mode="mirror") for part in grid]
-    )
+    basis = _cubic_basis(size)
+    return basis @ grid @ basis.T
 
 
 def vary_grey(rng, image, *, sigma):
@@ -192,6 +191,19 @@ def online_copy(image, labels, settings, rng):
     if settings["augmentation.grey"]:
         image = vary_grey(rng, image, sigma=settings["augmentation.grey_sigma"])
     return image, labels
+
+
+@functools.lru_cache(maxsize=4)
+def _cubic_basis(size):
+    """Weights, shape (size, 3), of three grid points in the cubic spline through them.
+
+    The bicubic surface is a product of splines along rows and columns, and a spline is linear in
+    its grid points, so that two products of matrices stand for interpolating every pixel.
+    """
+    places = [np.linspace(0, 2, size)]
+    points = np.eye(3)
+    splines = [ndimage.map_coordinates(point, places, order=3, mode="mirror") for point in points]
+    return np.stack(splines, axis=1)
 
 
 def _affine(size, matrix, offset, flip_columns):

@@ -10,7 +10,8 @@ from skimage import morphology
 
 from lib import metrics, plan
 from lib.data import to_mask
-from lib.evaluation import mask_rows
+from lib.evaluation import frame_rows
+from lib.instances import to_cells
 from lib.study import full_labels
 
 # Windows of the local deviation and thresholds tried, as shares of the size and quantiles.
@@ -45,7 +46,7 @@ def baseline_metrics(study):
                     split.test, full_labels(study, split.test), predictions, strict=True
                 )
                 if prediction is not None
-                for row in mask_rows(video, frame, to_mask(truth), prediction)
+                for row in frame_rows(video, frame, truth, prediction)
             ]
             tables.append(pd.DataFrame(rows))
     columns = ["arm", "fold", "seed", "video", "frame", "metric", "value"]
@@ -125,9 +126,9 @@ def _predictions(study, split):
     window, threshold = _fit_local_variance(study, split.train)
     return {
         "all_foreground": np.ones_like(masks),
-        "image_blind": rng.random(masks.shape) < rate,
+        "image_blind": [to_cells(rng.random(mask.shape) < rate) for mask in masks],
         "local_variance": [
-            local_variance_mask(study.images[video][frame], window, threshold)
+            to_cells(local_variance_mask(study.images[video][frame], window, threshold))
             for video, frame in split.test
         ],
         "previous_frame": [

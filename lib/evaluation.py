@@ -6,7 +6,7 @@ import pandas as pd
 from skimage.transform import resize
 
 from lib import metrics
-from lib.data import to_mask
+from lib.instances import close_gaps, seg_scores, to_cells
 
 
 def predict(model, images):
@@ -26,11 +26,16 @@ def predict(model, images):
     return keras.ops.convert_to_numpy(keras.ops.sigmoid(np.stack(logits)))
 
 
-def frame_metrics(pairs, labels, probabilities, threshold):
+def quantise(probabilities):
+    """Round probabilities to the 255 steps in which predictions are kept."""
+    return np.uint8(np.round(255 * probabilities))
+
+
+def frame_metrics(pairs, labels, probabilities, settings):
     """Score predictions frame by frame, at the size of the labels.
 
     A network that sees 128 px is scored on the 512 px of the labels, so that the scores of sizes
-    can be compared: probabilities are interpolated linearly, then thresholded.
+    can be compared.
 
     Parameters
     ----------
@@ -38,42 +43,89 @@ def frame_metrics(pairs, labels, probabilities, threshold):
         Video and frame number.
     labels : ndarray of int, shape (F, M, N)
         Cells at their own size.
-    probabilities : ndarray of float, shape (F, K, K)
-    threshold : float
-        Probability from which a pixel counts as cell.
+    probabilities : ndarray of uint8, shape (F, K, K)
+        In 255 steps, from `quantise`.
+    settings : dict
+        Settings of the run.
 
     Returns
     -------
     pandas.DataFrame
-        video, frame, metric, value; the scores of `lib.metrics` and the counts behind them.
+        video, frame, metric, value, as in `frame_rows`.
     """
     rows = []
     for (video, frame), truth, probability in zip(pairs, labels, probabilities, strict=True):
-        full = resize(probability, truth.shape, order=1, mode="edge", anti_aliasing=False)
-        rows += mask_rows(video, frame, to_mask(truth), full >= threshold)
+        rows += frame_rows(video, frame, truth, cells_of(probability, truth.shape, settings))
     return pd.DataFrame(rows)
 
 
-def mask_rows(video, frame, mask, prediction):
-    """Rows of a metrics table for one frame: counts and scores.
+def cells_of(probability, shape, settings):
+    """Find the cells of a frame: probabilities interpolated linearly, thresholded, components.
+
+    Parameters
+    ----------
+    probability : ndarray of uint8, shape (K, K)
+        In 255 steps.
+    shape : tuple of int
+        Rows and columns wanted.
+    settings : dict
+        Settings of the run. Where its target has gaps between cells, they are filled again.
+
+    Returns
+    -------
+    ndarray of int, shape (M, N)
+        Instance ids.
+    """
+    full = resize(probability / 255, shape, order=1, mode="edge", anti_aliasing=False)
+    cells = to_cells(full >= settings["evaluation.threshold"])
+    if settings["training.target"] == "mask":
+        return cells
+    return close_gaps(cells, settings["evaluation.gap_reach"] * shape[0] / len(probability))
+
+
+def frame_rows(video, frame, labels, cells):
+    """Rows of a metrics table for one frame: pixel counts and scores, and SEG.
 
     Parameters
     ----------
     video : str
     frame : int
-    mask, prediction : ndarray, shape (M, N)
+    labels, cells : ndarray of int, shape (M, N)
+        True and predicted instance ids.
 
     Returns
     -------
     list of dict
-        video, frame, metric, value.
+        video, frame, metric, value. ``seg_st`` is the mean over the true cells of the frame.
     """
-    counts = metrics.count(mask, prediction)
+    counts = metrics.count(labels, cells)
+    found = seg_scores(labels, cells)
     values = counts | metrics.scores(counts)
+    values["seg_st"] = float(found.mean()) if len(found) else np.nan
     return [
         {"video": video, "frame": frame, "metric": metric, "value": value}
         for metric, value in values.items()
     ]
+
+
+def save_predictions(path, pairs, probabilities):
+    """Keep every prediction of a run, so that it can be scored anew without its network.
+
+    Parameters
+    ----------
+    path : Path
+        An .npz file.
+    pairs : list of tuple
+        Video and frame number, of validation frames and then of test frames.
+    probabilities : ndarray of uint8, shape (F, M, M)
+        In 255 steps.
+    """
+    np.savez_compressed(
+        path,
+        video=np.array([video for video, _ in pairs]),
+        frame=np.array([frame for _, frame in pairs]),
+        probability=probabilities,
+    )
 
 
 def spread(count, chosen):

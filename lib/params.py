@@ -12,7 +12,16 @@ import yaml
 
 from lib.paths import OUTPUTS, PARAMS, ROOT, relative
 
-ARM_SECTIONS = ("image", "model", "augmentation", "training")
+# What may differ between arms: these sections, and which of the folds an arm is run on.
+ARM_SETTINGS = (
+    "image.",
+    "model.",
+    "augmentation.",
+    "weight_map.",
+    "training.",
+    "scan.",
+    "grid.folds",
+)
 # Names that results use for something else: the baselines, and the trials of the scan.
 RESERVED_ARMS = ("all_foreground", "image_blind", "local_variance", "previous_frame")
 
@@ -242,7 +251,7 @@ def _valid_arm(name, change, schema, where, errors):
     own = {key: value for key, value in change.items() if key not in words}
     for key in [key for key, value in words.items() if not isinstance(value, str)]:
         errors.append(f"{where}: arms.{name}.{key}: {words.pop(key)!r} has to be text")
-    allowed = {key: spec for key, spec in schema.items() if key.split(".")[0] in ARM_SECTIONS}
+    allowed = {key: spec for key, spec in schema.items() if key.startswith(ARM_SETTINGS)}
     for key in [key for key in own if key in schema and key not in allowed]:
         errors.append(
             f"{where}: arms.{name}.{key}: {own.pop(key)!r} cannot differ between arms; set it for "
@@ -341,8 +350,9 @@ def _needed_arms(profile):
     names = list(profile.settings["grid.arms"])
     listed = [profile.arms[name] for name in names if name in profile.arms]
     names += [settings["training.updates"] for settings in listed]
-    if any(settings["training.learning_rate"] == "scan" for settings in listed):
-        names.append(profile.settings["scan.arm"])
+    names += [
+        settings["scan.arm"] for settings in listed if settings["training.learning_rate"] == "scan"
+    ]
     return [name for name in dict.fromkeys(names) if name in profile.arms]
 
 
@@ -366,6 +376,9 @@ def _arm_faults(settings, profile):
         elif isinstance(target["training.updates"], str):
             yield f"training.updates: {updates!r} takes its updates from another arm itself"
     if settings["training.learning_rate"] == "scan":
-        scanned = profile.arms.get(profile.settings["scan.arm"], {})
-        if scanned.get("training.learning_rate") != "scan":
+        name = settings["scan.arm"]
+        scanned = profile.arms.get(name)
+        if scanned is None:
+            yield f"scan.arm: {name!r} is no arm{_nearest(name, profile.arms)}"
+        elif scanned["training.learning_rate"] != "scan":
             yield "training.learning_rate: 'scan' needs scan.arm to have 'scan' as well"

@@ -21,13 +21,24 @@ from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, relative, run_folder
 from lib.source import DataError, find_source
 from lib.splits import ensure_split, make_split, write_split
 
-RUN_SECTIONS = ("data.name", "split.", "image.", "model.", "augmentation.", "training.")
+RUN_SETTINGS = (
+    "data.name",
+    "split.",
+    "image.",
+    "model.",
+    "augmentation.",
+    "weight_map.",
+    "training.",
+    "evaluation.threshold",
+    "evaluation.examples",
+)
 RUN_FILES = (
     "params.yaml",
     "history.csv",
     "metrics.csv",
     "provenance.json",
     "examples.npz",
+    "predictions.npz",
     "model.keras",
     "notebook.ipynb",
 )
@@ -194,66 +205,78 @@ def plan(profile, record):
     list of Run
     """
     runs = {}
-    for fold in profile.settings["grid.folds"]:
-        for seed in range(profile.settings["grid.seeds"]):
+    # All arms once before any twice: a study that is stopped has something to say about each.
+    for seed in range(profile.settings["grid.seeds"]):
+        for fold in profile.settings["grid.folds"]:
             for arm in profile.settings["grid.arms"]:
-                _add(runs, profile, record, arm, fold, seed)
+                if fold in profile.arms[arm]["grid.folds"]:
+                    _add(runs, profile, record, arm, fold, seed)
     return list(runs.values())
 
 
 def _add(runs, profile, record, arm, fold, seed):
     settings, needs = profile.arms[arm], []
     if settings["training.learning_rate"] == "scan":
-        needs += [_add_trial(runs, profile, record, rate, fold) for rate in scan_rates(profile)]
+        scanned = settings["scan.arm"]
+        rates = scan_rates(profile, scanned)
+        needs += [_add_trial(runs, profile, record, scanned, rate, fold) for rate in rates]
     if isinstance(settings["training.updates"], str):
         needs.append(_add(runs, profile, record, settings["training.updates"], fold, seed))
     return _keep(runs, record, arm, fold, seed, "test", settings, needs)
 
 
-def _add_trial(runs, profile, record, rate, fold):
-    updates = profile.settings["scan.updates"]
-    settings = profile.arms[profile.settings["scan.arm"]] | {
+def _add_trial(runs, profile, record, arm, rate, fold):
+    settings = profile.arms[arm]
+    updates = settings["scan.updates"]
+    settings = settings | {
         "training.learning_rate": rate,
         "training.updates": updates,
         "training.epoch_updates": math.ceil(updates / 8),
     }
-    return _keep(runs, record, trial_name(rate), fold, 0, "validation", settings, [])
+    return _keep(runs, record, trial_name(arm, rate), fold, 0, "validation", settings, [])
 
 
 def _keep(runs, record, arm, fold, seed, side, settings, needs):
-    relevant = {
-        key: value
-        for key, value in settings.items()
-        if key.startswith(RUN_SECTIONS) or key in ("evaluation.threshold", "evaluation.examples")
-    }
+    relevant = {key: value for key, value in settings.items() if _matters(key, settings)}
     content = [relevant, fold, seed, side, record["digests"], [run.fingerprint for run in needs]]
     run = Run(arm, fold, seed, side, relevant, tuple(run.name for run in needs), _hash(content))
     runs[run.name] = run
     return run
 
 
-def trial_name(rate):
-    """Name the trial of a learning rate."""
-    return f"scan_{np.format_float_scientific(rate, trim='-', exp_digits=2)}"
+def _matters(key, settings):
+    """Whether a run with these settings comes out otherwise when one of them changes."""
+    if key in ("weight_map.w0", "weight_map.sigma"):
+        return settings["weight_map.in_loss"]
+    if key == "evaluation.gap_reach":
+        return settings["training.target"] == "gap"
+    return key.startswith(RUN_SETTINGS)
 
 
-def scan_rates(profile):
-    """Learning rates of the scan, lowest first."""
-    return sorted(profile.settings["scan.learning_rates"])
+def trial_name(arm, rate):
+    """Name the trial of a learning rate in the scan of an arm."""
+    return f"scan_{arm}_{np.format_float_scientific(rate, trim='-', exp_digits=2)}"
 
 
-def scan_table(profile, fold):
+def scan_rates(profile, arm):
+    """Learning rates in the scan of an arm, lowest first."""
+    return sorted(profile.arms[arm]["scan.learning_rates"])
+
+
+def scan_table(profile, arm, fold):
     """Read what the trials of the learning-rate scan came to, and which rate is taken.
 
     Parameters
     ----------
     profile : params.Profile
+    arm : str
+        The arm that was scanned.
     fold : str
 
     Returns
     -------
     pandas.DataFrame
-        A row a rate: fold, learning_rate, updates, loss (training, last), val_loss (lowest),
+        A row a rate: arm, fold, learning_rate, updates, loss (training, last), val_loss (lowest),
         diverged, left_plateau, chosen. Of the rates at which the training loss left the plateau,
         or of all where none did, the one with the lowest validation loss is chosen; none where all
         diverged.
@@ -264,18 +287,19 @@ def scan_table(profile, fold):
         If a trial has not been run.
     """
     rows = []
-    for rate in scan_rates(profile):
-        history = read_history(profile.outputs, trial_name(rate), fold, 0)
+    for rate in scan_rates(profile, arm):
+        history = read_history(profile.outputs, trial_name(arm, rate), fold, 0)
         loss, val_loss = history.loss.iloc[-1], history.val_loss.iloc[-1]
         rows.append(
             {
+                "arm": arm,
                 "fold": fold,
                 "learning_rate": rate,
                 "updates": history.updates.iloc[-1],
                 "loss": loss,
                 "val_loss": history.val_loss.min(),
                 "diverged": not (math.isfinite(loss) and math.isfinite(val_loss)),
-                "left_plateau": bool(loss < math.log(2) - profile.settings["scan.plateau"]),
+                "left_plateau": bool(loss < math.log(2) - profile.arms[arm]["scan.plateau"]),
             }
         )
     table = pd.DataFrame(rows)
@@ -321,7 +345,7 @@ def settle(profile, run):
     """
     settings = dict(run.settings)
     if settings["training.learning_rate"] == "scan":
-        table = scan_table(profile, run.fold)
+        table = scan_table(profile, profile.arms[run.arm]["scan.arm"], run.fold)
         if not table.chosen.any():
             raise StateError(f"{run.name}: every rate in scan.learning_rates diverged")
         settings["training.learning_rate"] = float(table.learning_rate[table.chosen].iloc[0])

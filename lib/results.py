@@ -41,10 +41,15 @@ def scan_tables(profile, runs):
     pandas.DataFrame
         As `plan.scan_table`.
     """
-    folds = dict.fromkeys(run.fold for run in runs if run.side == "validation")
-    columns = ["fold", "learning_rate", "updates", "loss", "val_loss", "diverged"]
+    scanned = dict.fromkeys(
+        (profile.arms[run.arm]["scan.arm"], run.fold)
+        for run in runs
+        if run.settings["training.learning_rate"] == "scan"
+    )
+    columns = ["arm", "fold", "learning_rate", "updates", "loss", "val_loss", "diverged"]
     nothing = pd.DataFrame(columns=[*columns, "left_plateau", "chosen"])
-    return pd.concat([plan.scan_table(profile, fold) for fold in folds]) if folds else nothing
+    tables = [plan.scan_table(profile, arm, fold) for arm, fold in scanned]
+    return pd.concat(tables, ignore_index=True) if tables else nothing
 
 
 def read_metrics(profile, runs):

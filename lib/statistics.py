@@ -11,6 +11,9 @@ import pandas as pd
 
 from lib import metrics
 
+# Pixel scores as means over frames and pooled over all pixels; SEG as the mean over frames.
+METRICS = [name for score in metrics.SCORES for name in (score, f"{score}_pooled")] + ["seg_st"]
+
 
 def summarise(table, *, block, resamples, seed=0):
     """Mean and 95 % interval of each metric of each arm and fold.
@@ -31,40 +34,48 @@ def summarise(table, *, block, resamples, seed=0):
     -------
     pandas.DataFrame
         arm, fold, metric, mean, ci_low, ci_high, n_seeds, n_frames. An undefined value is left
-        out of a mean over frames; n_frames counts the frames where the metric is defined.
+        out of a mean over frames; n_frames counts the frames where the metric is defined. Where
+        each of two videos was held out in turn, the fold ``video`` is the mean of the two.
     """
     rows = []
-    for (arm, fold), group in table.groupby(["arm", "fold"], sort=False):
-        wide = _wide(group)
-        draws = _draws(wide.index, block, resamples, np.random.default_rng(seed))
-        n_seeds = wide.index.get_level_values("seed").nunique()
-        for score in metrics.SCORES:
-            for name in (score, f"{score}_pooled"):
-                mean, low, high = _interval(_statistic(wide, name), draws, len(wide))
-                rows.append(
-                    {
-                        "arm": arm,
-                        "fold": fold,
-                        "metric": name,
-                        "mean": mean,
-                        "ci_low": low,
-                        "ci_high": high,
-                        "n_seeds": n_seeds,
-                        "n_frames": _frames(wide, score if name == score else "tp"),
-                    }
-                )
+    for arm, group in table.groupby("arm", sort=False):
+        folds = {}
+        for fold, part in group.groupby("fold", sort=False):
+            wide = _wide(part)
+            draws = _draws(wide.index, block, resamples, np.random.default_rng(seed))
+            folds[fold] = {name: _sample(wide, name, draws) for name in METRICS}
+            rows += [_row(arm, fold, name, folds[fold][name], [wide]) for name in METRICS]
+            folds[fold]["frames"] = wide
+        held_out = [folds[fold] for fold in folds if is_video_fold(fold)]
+        if len(held_out) > 1:
+            wides = [fold["frames"] for fold in held_out]
+            for name in METRICS:
+                both = np.mean([fold[name] for fold in held_out], axis=0)
+                rows.append(_row(arm, "video", name, both, wides))
     return pd.DataFrame(rows)
 
 
+def is_video_fold(fold):
+    """Whether a fold tests on a whole video that it does not train on, as 01to02."""
+    return fold not in ("last", "random", "video")
+
+
+def of_fold(table, fold):
+    """Take the rows of a fold; ``video`` stands for all folds that hold a whole video out."""
+    if fold == "video":
+        return table[table.fold.map(is_video_fold)]
+    return table[table.fold == fold]
+
+
 def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
-    """Difference between two arms on the same fold, with its 95 % interval.
+    """Difference between two arms, with its 95 % interval; the mean over the folds of the table.
 
     The same seeds and frames are drawn for both arms, so that what they share cancels.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Tidy metrics of one fold.
+        Tidy metrics.
     arm, against : str
         The difference is `arm` minus `against`.
     metric : str
@@ -75,22 +86,36 @@ def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
     Returns
     -------
     mean, ci_low, ci_high : float
-        NaN where the arms share no frame of a seed.
+        NaN where the arms share no frame of a seed in some fold.
     """
-    first, second = (_wide(table[table.arm == name]) for name in (arm, against))
-    shared = first.index.intersection(second.index)
-    if shared.empty:
-        return np.nan, np.nan, np.nan
-    draws = _draws(shared, block, resamples, np.random.default_rng(seed))
-    first, second = first.loc[shared], second.loc[shared]
-    # A frame on which one of the two is undefined is left out of both.
-    defined = first.notna() & second.notna()
-    statistics = [_statistic(wide.where(defined), metric) for wide in (first, second)]
+    samples = []
+    for _, part in table.groupby("fold", sort=False):
+        first, second = (_wide(part[part.arm == name]) for name in (arm, against))
+        shared = first.index.intersection(second.index)
+        if shared.empty:
+            return np.nan, np.nan, np.nan
+        draws = _draws(shared, block, resamples, np.random.default_rng(seed))
+        first, second = first.loc[shared], second.loc[shared]
+        # A frame on which one of the two is undefined is left out of both.
+        defined = first.notna() & second.notna()
+        ours, theirs = (_sample(wide.where(defined), metric, draws) for wide in (first, second))
+        samples.append(ours - theirs)
+    return _interval(np.mean(samples, axis=0)) if samples else (np.nan, np.nan, np.nan)
 
-    def difference(draws):
-        return statistics[0](draws) - statistics[1](draws)
 
-    return _interval(difference, draws, len(shared))
+def _row(arm, fold, name, sample, wides):
+    mean, low, high = _interval(sample)
+    frame_metric = "tp" if name.endswith("_pooled") else name
+    return {
+        "arm": arm,
+        "fold": fold,
+        "metric": name,
+        "mean": mean,
+        "ci_low": low,
+        "ci_high": high,
+        "n_seeds": min(wide.index.get_level_values("seed").nunique() for wide in wides),
+        "n_frames": sum(_frames(wide, frame_metric) for wide in wides),
+    }
 
 
 def _wide(table):
@@ -171,10 +196,14 @@ def _pooled(wide, metric):
     return score
 
 
-def _interval(statistic, draws, count):
-    """Value on all `count` rows, and the 95 % interval over the draws."""
-    everything = np.arange(count)[None]
-    resampled = statistic(draws)
-    defined = resampled[~np.isnan(resampled)]
-    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
-    return float(statistic(everything)[0]), float(low), float(high)
+def _sample(wide, metric, draws):
+    """Value of a metric on all rows, followed by its value on each draw."""
+    statistic = _statistic(wide, metric)
+    return np.concatenate([statistic(np.arange(len(wide))[None]), statistic(draws)])
+
+
+def _interval(sample):
+    """Value, and the 95 % interval of its draws."""
+    drawn = sample[1:][~np.isnan(sample[1:])]
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
+    return float(sample[0]), float(low), float(high)

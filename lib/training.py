@@ -16,9 +16,10 @@ import tensorflow as tf
 
 from lib import metrics
 from lib.augmentation import online_copy, static_copy
-from lib.data import to_mask
+from lib.data import to_gap_mask, to_mask
 from lib.files import StateError, publish, write_table
-from lib.model import unet
+from lib.model import NETWORKS
+from lib.weight_map import scaled_sigma, weight_map
 
 CURVES = ("f1", "iou", "mean_iou")
 
@@ -44,7 +45,7 @@ def build(settings, seed):
     """
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(settings["training.precision"])
-    model = unet(
+    model = NETWORKS[settings["model.network"]](
         settings["image.size"],
         filters=settings["model.filters"],
         depth=settings["model.depth"],
@@ -82,8 +83,9 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     -------
     pandas.DataFrame
         A row an epoch: epoch, updates, learning_rate, the loss and scores of training and
-        (val_) validation, seconds. It ends early where the loss or a weight stops being a number;
-        both losses are then NaN.
+        (val_) validation, seconds. Where the loss is weighted, ``loss`` is the weighted one,
+        ``val_loss`` is not, and ``val_weighted_loss`` is. It ends early where the loss or a weight
+        stops being a number; the losses are then NaN.
 
     Raises
     ------
@@ -91,6 +93,10 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         If a checkpoint cannot be written.
     """
     train_step, test_step = compile_steps(model)
+    validation = [
+        (image[None, ..., None], *target(labels[None], settings))
+        for image, labels in zip(*validation, strict=True)
+    ]
     history = _resume(model, folder)
     say(f"{_limit(settings, training)} updates at most; {len(history)} epochs done before")
     while not _finished(history, settings, training):
@@ -100,13 +106,11 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         row = {"epoch": len(history) + 1, "updates": last}
         row |= {"learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))}
         row |= _train_epoch(model, train_step, training, settings, seed, range(first, last))
-        row |= {
-            f"val_{name}": value for name, value in _validate(model, test_step, validation).items()
-        }
+        row |= _validate(model, test_step, validation)
         if not all(np.isfinite(weights).all() for weights in model.get_weights()):
             # On the CPU a ReLU or a pooling may turn NaN into a number, so that a network that is
             # lost has a loss of ln 2, as one that has not begun to learn.
-            row |= {"loss": math.nan, "val_loss": math.nan}
+            row |= {name: math.nan for name in row if name.endswith("loss")}
         row["seconds"] = time.perf_counter() - started
         history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
         _checkpoint(model, history, folder)
@@ -118,7 +122,7 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
 
 
 def compile_steps(model):
-    """Make graphs of one update and of one validation step, each called with (images, masks).
+    """Make graphs of one update and of one validation step, called with images, masks, weights.
 
     Keras' own train_on_batch and test_on_batch begin the metrics anew at every call since Keras
     3.15; these let them add up over an epoch.
@@ -153,10 +157,15 @@ def diverged(history):
 
 
 def best_epoch(history):
-    """Find the epoch with the lowest validation loss; None where it never was a number."""
-    if history.val_loss.isna().all():
+    """Find the epoch with the lowest validation loss; None where it never was a number.
+
+    The loss is the one that is trained: weighted where the loss of training is.
+    """
+    weighted = "val_weighted_loss" in history
+    losses = history.val_weighted_loss if weighted else history.val_loss
+    if losses.isna().all():
         return None
-    return int(history.epoch[history.val_loss.idxmin()])
+    return int(history.epoch[losses.idxmin()])
 
 
 def epoch_updates(settings, training):
@@ -179,16 +188,44 @@ def batch(training, settings, seed, update):
     Returns
     -------
     images, masks : ndarray of float32, shape (B, M, M, 1)
+    weights : ndarray of float32, shape (B, M, M)
+        Only where the loss is weighted.
     """
     images, labels = training
+    first = update * settings["training.batch"]
     frames = [
         _sample(images, labels, settings, seed, index)
-        for index in range(
-            update * settings["training.batch"], (update + 1) * settings["training.batch"]
-        )
+        for index in range(first, first + settings["training.batch"])
     ]
-    masks = np.stack([to_mask(labels) for _, labels in frames])
-    return np.stack([image for image, _ in frames])[..., None], np.float32(masks)[..., None]
+    images = np.stack([image for image, _ in frames])[..., None]
+    return images, *target(np.stack([labels for _, labels in frames]), settings)
+
+
+def target(labels, settings):
+    """Make what a network is to answer, and how much each pixel counts.
+
+    Weights come from the cells as they touch: in the gap between two of them both distances of the
+    weight map are then near 0, and the border term near its height.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (B, M, M)
+    settings : dict
+        Settings of the run.
+
+    Returns
+    -------
+    masks : ndarray of float32, shape (B, M, M, 1)
+    weights : ndarray of float32, shape (B, M, M)
+        Only where the loss is weighted.
+    """
+    to_target = to_gap_mask if settings["training.target"] == "gap" else to_mask
+    masks = np.float32(to_target(labels))[..., None]
+    if not settings["weight_map.in_loss"]:
+        return (masks,)
+    sigma = scaled_sigma(settings["weight_map.sigma"], labels.shape[-1])
+    w0 = settings["weight_map.w0"]
+    return masks, np.stack([weight_map(frame, w0=w0, sigma=sigma) for frame in labels])
 
 
 def _sample(images, labels, settings, seed, index):
@@ -242,10 +279,17 @@ def _seed_dropout(model, seed, update):
 
 
 def _validate(model, step, validation):
+    """Score the validation frames; the weighted loss is kept apart from the one of every arm."""
     model.reset_metrics()
-    for image, labels in zip(*validation, strict=True):
-        step((image[None, ..., None], np.float32(to_mask(labels))[None, ..., None]))
-    return _numbers(model.get_metrics_result())
+    for image, mask, *_ in validation:
+        step((image, mask))
+    row = {f"val_{name}": value for name, value in _numbers(model.get_metrics_result()).items()}
+    if len(validation[0]) == 3:
+        model.reset_metrics()
+        for frame in validation:
+            step(frame)
+        row["val_weighted_loss"] = float(model.get_metrics_result()["loss"])
+    return row
 
 
 def _numbers(result):
