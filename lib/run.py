@@ -161,12 +161,14 @@ def _pending_chapters(profile, record, runs, pending):
 def _makefile(profile, pending, chapters):
     """Write the plan as Make rules.
 
-    What others wait for comes first. Everything else waits for the trials of the scan: else a free
-    place would go to a run that nothing waits for, and the longest chain of runs would start late.
+    Everything waits for the trials of the scan, and of the runs of a seed those that others wait
+    for come first: else a free place would go to a run that nothing waits for, and the longest
+    chain of runs would start late.
     """
     names = [run.name for run in pending]
     waited_for = {need for run in pending for need in run.needs}
-    order = sorted(names, key=lambda name: name not in waited_for)
+    in_order = sorted(pending, key=lambda run: (run.seed, run.name not in waited_for))
+    order = [run.name for run in in_order]
     trials = [run.name for run in pending if run.side == "validation"]
     rules = [
         f".PHONY: all {' '.join([*names, *chapters])}",
