@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage import morphology
 
 from lib import metrics, plan
-from lib.data import to_mask
+from lib.arrays import to_mask
 from lib.evaluation import mask_rows
 from lib.study import full_labels
 

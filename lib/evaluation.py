@@ -6,7 +6,7 @@ import pandas as pd
 from skimage.transform import resize
 
 from lib import metrics
-from lib.data import to_mask
+from lib.arrays import to_mask
 
 
 def predict(model, images):
