@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage import morphology
 
 from lib import metrics, plan
-from lib.data import to_mask
+from lib.arrays import to_mask
 from lib.evaluation import frame_rows
 from lib.instances import to_cells
 from lib.study import full_labels

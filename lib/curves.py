@@ -65,14 +65,14 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             panel.plot(
                 theirs[axis], theirs.value, line, color="#aaaaaa", label=f"published, {side}"
             )
-            for number, (_, run) in enumerate(histories[histories.arm == arm].groupby("seed")):
+            for _, run in histories[histories.arm == arm].groupby("seed"):
                 panel.plot(
                     run[axis],
                     run[prefix + column],
                     line,
                     marker=".",
                     color=arm_colour(arm),
-                    label=None if number else f"reproduced, {side}",
+                    label=f"reproduced, {side}",
                 )
         panel.set_title(f"({letter}) {'with' if arm == 'augmented' else 'without'} augmentation")
         panel.set_xlabel("epoch" if axis == "epoch" else "updates")

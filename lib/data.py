@@ -1,4 +1,4 @@
-"""Frames and labels of a two-dimensional Cell Tracking Challenge data set."""
+"""The files of a two-dimensional Cell Tracking Challenge data set: pairs, reading, digests."""
 
 import hashlib
 import re
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from skimage.transform import resize
 
 from lib.source import DataError, Source
 
@@ -365,104 +364,3 @@ def _revision(value: str | None, known: str | None) -> str:
     if not value or not known:
         return "nothing to compare"
     return "as published here" if value == known else "another revision"
-
-
-def resample(images: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bring square frames to another size.
-
-    Parameters
-    ----------
-    images : ndarray of shape (F, M, M), uint8 or uint16
-        Grey values.
-    labels : ndarray of shape (F, M, M)
-        Instance ids.
-    size : int
-        Rows and columns wanted.
-
-    Returns
-    -------
-    images : ndarray of shape (F, size, size), float32
-        Grey values from 0 to 1, the largest value of the type; averaged over area when shrunk.
-    labels : ndarray of shape (F, size, size)
-        The id at the centre of each new pixel.
-
-    Raises
-    ------
-    DataError
-        If the frames are not square.
-    """
-    count, rows, columns = images.shape
-    if rows != columns:
-        raise DataError(f"square frames are needed; these have {rows} rows and {columns} columns")
-    centres = ((np.arange(size) + 0.5) * rows / size).astype(int)
-    scale = np.float32(np.iinfo(images.dtype).max)
-    small = np.empty((count, size, size), np.float32)
-    for i, image in enumerate(images):
-        if rows % size == 0:
-            step = rows // size
-            small[i] = image.reshape(size, step, size, step).mean(axis=(1, 3))
-        else:
-            small[i] = resize(image.astype(np.float32), (size, size), anti_aliasing=size < rows)
-    return small / scale, labels[:, centres[:, None], centres]
-
-
-def to_mask(labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels of all cells.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (..., M, N)
-        Instance ids.
-
-    Returns
-    -------
-    ndarray of shape (..., M, N), uint8
-        1 in a cell, 0 in the background.
-    """
-    return (labels > 0).astype(np.uint8)
-
-
-def to_gap_mask(labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels of all cells but those that touch another cell.
-
-    A pixel with another cell's pixel above, below, left or right of it becomes background, on both
-    sides, so that neighbours are apart. The border of a cell to the background stays.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (..., M, N)
-        Instance ids.
-
-    Returns
-    -------
-    ndarray of shape (..., M, N), uint8
-        1 in a cell, 0 in the background and in the gaps.
-    """
-    mask = to_mask(labels)
-    for axis in (-2, -1):
-        ahead = np.moveaxis(labels, axis, 0)
-        gaps = np.moveaxis(mask, axis, 0)
-        touch = (ahead[:-1] != ahead[1:]) & (ahead[:-1] > 0) & (ahead[1:] > 0)
-        gaps[:-1][touch] = 0
-        gaps[1:][touch] = 0
-    return mask
-
-
-def normalise_frames(images: np.ndarray) -> np.ndarray:
-    """Give each frame mean 0 and standard deviation 1.
-
-    Parameters
-    ----------
-    images : ndarray of shape (F, M, N)
-        Grey values.
-
-    Returns
-    -------
-    ndarray of shape (F, M, N), float32
-        Normalised grey values; 0 where a frame is constant.
-    """
-    normalised = np.zeros(images.shape, np.float32)
-    for i, image in enumerate(images):
-        if image.min() < image.max():
-            normalised[i] = (image - image.mean(dtype=float)) / image.std(dtype=float)
-    return normalised

@@ -10,8 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import dice
 
 from lib import metrics
+from lib.arrays import to_gap_mask, to_mask
 from lib.augmentation import published_displacement
-from lib.data import list_frames, read_labels, to_gap_mask, to_mask
+from lib.data import list_frames, read_labels
 from lib.figures import WIDTH, style
 from lib.weight_map import (
     border_distances,

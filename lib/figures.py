@@ -21,7 +21,7 @@ from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from scipy import ndimage
 from skimage.color import label2rgb
 
-from lib.data import to_gap_mask, to_mask
+from lib.arrays import to_gap_mask, to_mask
 from lib.files import StateError
 
 # Okabe and Ito's colours, which stay apart for the colour-blind, then brown and grey for the rest.

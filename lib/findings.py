@@ -171,25 +171,31 @@ def first_sentence(summary):
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def effect_sentences(verdicts):
+def effect_sentences(verdicts, seeds):
     """Say for each effect of augmentation whether its interval excludes zero.
 
     Parameters
     ----------
     verdicts : pandas.DataFrame
-        claims.csv.
+        From `claims.with_words`.
+    seeds : int
+        Runs of each arm.
 
     Returns
     -------
     str
-        Markdown, an item an effect; empty where none was measured.
+        Markdown, the number of runs and then an item an effect; empty where none was measured.
     """
     effects = verdicts[verdicts.rule.str.startswith("difference") & verdicts.reproduced.notna()]
-    return "\n".join(
+    if effects.empty:
+        return ""
+    runs = "a single run" if seeds == 1 else f"{seeds} runs"
+    items = [
         f"- {row.claim}: {row.reproduced:+.3f} (95 % interval {row.ci_low:+.3f} to "
         f"{row.ci_high:+.3f}), which {_direction(row)}."
         for row in effects.itertuples()
-    )
+    ]
+    return "\n".join([f"From {runs} of each arm:", "", *items])
 
 
 def caption_scores(summary, metric, what):

@@ -25,7 +25,7 @@ def to_cells(mask):
 def close_gaps(cells, reach):
     """Give the background between two neighbouring cells to the nearer one.
 
-    It undoes the gap of `lib.data.to_gap_mask`, and leaves the border between a cell and the open
+    It undoes the gap of `lib.arrays.to_gap_mask`, and leaves the border between a cell and the open
     background where it is.
 
     Parameters

@@ -173,6 +173,7 @@ def _makefile(profile, pending, chapters):
     rules = [
         f".PHONY: all {' '.join([*names, *chapters])}",
         f"all: {' '.join([*order, *chapters])}",
+        "\t@:",  # else Make says that there is nothing to be done, as `write_plan` just did
     ]
     for run in pending:
         needs = [need for need in run.needs if need in names]

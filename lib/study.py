@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib import params, plan
-from lib.data import normalise_frames, read_video, resample
+from lib.arrays import normalise_frames, resample
+from lib.data import read_video
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import pandas as pd
 import tensorflow as tf
 
 from lib import metrics
+from lib.arrays import to_gap_mask, to_mask
 from lib.augmentation import online_copy, static_copy
-from lib.data import to_gap_mask, to_mask
 from lib.files import StateError, publish, write_table
 from lib.model import NETWORKS
 from lib.weight_map import scaled_sigma, weight_map

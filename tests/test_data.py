@@ -8,9 +8,6 @@ from functools import partial
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from lib import data, source
 from lib.source import HELA, DataError, Source, find_source, unzip
@@ -240,88 +237,6 @@ def test_record_of_a_video_with_labels_alone(dataset):
 def test_record_of_an_empty_folder(tmp_path):
     with pytest.raises(DataError, match="no videos"):
         data.data_record(Source("folder", tmp_path, HELA, ""), {})
-
-
-# Sizes, masks and grey values
-
-
-def test_resample_by_a_whole_factor_is_the_mean_of_the_block():
-    images = np.zeros((1, 4, 4), np.uint8)
-    images[0, :2, :2] = [[255, 0], [0, 255]]
-    labels = np.repeat(np.repeat([[[7, 900], [0, 65535]]], 2, axis=1), 2, axis=2).astype(np.uint16)
-    small, ids = data.resample(images, labels, 2)
-    assert small.dtype == np.float32
-    assert small[0].tolist() == [[0.5, 0.0], [0.0, 0.0]]
-    assert ids.dtype == np.uint16
-    assert ids[0].tolist() == [[7, 900], [0, 65535]]
-
-
-def test_resample_to_the_same_size_only_scales():
-    images = np.random.default_rng(1).integers(0, 65536, (2, 6, 6)).astype(np.uint16)
-    labels = images % 5
-    same, ids = data.resample(images, labels, 6)
-    np.testing.assert_allclose(same, images / 65535, rtol=1e-6)
-    np.testing.assert_array_equal(ids, labels)
-
-
-@pytest.mark.parametrize("size", [20, 30, 50])
-def test_resample_keeps_images_and_labels_aligned(size):
-    rows, columns = np.mgrid[:40, :40]
-    labels = ((rows - 14) ** 2 + (columns - 26) ** 2 < 81).astype(np.uint16)[None]
-    small, ids = data.resample((200 * labels).astype(np.uint8), labels, size)
-    assert small.shape == ids.shape == (1, size, size)
-    assert small.mean() == pytest.approx(200 / 255 * labels.mean(), rel=0.02)
-    for axis in (1, 2):
-        centre = np.average(np.arange(size), weights=small.sum(axis=(0, 3 - axis)))
-        assert np.nonzero(ids)[axis].mean() == pytest.approx(centre, abs=0.6)
-
-
-def test_resample_needs_square_frames():
-    with pytest.raises(DataError, match="8 rows and 6 columns"):
-        data.resample(np.zeros((1, 8, 6), np.uint8), np.zeros((1, 8, 6), np.uint16), 4)
-
-
-def test_masks_of_touching_cells():
-    labels = np.array(
-        [
-            [1, 1, 2, 2, 0],
-            [1, 1, 2, 2, 0],
-            [1, 0, 0, 2, 0],
-            [0, 3, 0, 2, 0],
-        ]
-    )
-    assert data.to_mask(labels).tolist() == (labels > 0).astype(int).tolist()
-    gap = data.to_gap_mask(labels)
-    assert gap.dtype == np.uint8
-    # Both sides of the border between 1 and 2 go; 1 and 3 meet at a corner only, and stay.
-    assert gap.tolist() == [
-        [1, 0, 0, 1, 0],
-        [1, 0, 0, 1, 0],
-        [1, 0, 0, 1, 0],
-        [0, 1, 0, 1, 0],
-    ]
-
-
-@given(hnp.arrays(np.uint16, (2, 6, 7), elements=st.integers(0, 4)))
-def test_gap_mask_against_its_definition(labels):
-    padded = np.pad(labels, ((0, 0), (1, 1), (1, 1)))
-    neighbours = [
-        padded[:, :-2, 1:-1],
-        padded[:, 2:, 1:-1],
-        padded[:, 1:-1, :-2],
-        padded[:, 1:-1, 2:],
-    ]
-    touching = np.any([(n > 0) & (n != labels) for n in neighbours], axis=0)
-    np.testing.assert_array_equal(data.to_gap_mask(labels), (labels > 0) & ~touching)
-
-
-@given(hnp.arrays(np.uint8, (2, 5, 5)))
-def test_normalised_frames(images):
-    normalised = data.normalise_frames(images)
-    assert normalised.dtype == np.float32
-    for before, after in zip(images, normalised, strict=True):
-        assert after.mean() == pytest.approx(0, abs=1e-5)
-        assert after.std() == pytest.approx(float(np.ptp(before) > 0), abs=1e-5)
 
 
 # Where the data come from

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import data
+from lib import arrays, data
 from lib.source import HELA, Source
 
 FOLDER = os.environ.get("DIC_HELA_DIR")
@@ -36,7 +36,7 @@ def test_cells_a_frame(videos):
 
 
 def test_foreground(videos):
-    mask = data.to_mask(videos[1])
+    mask = arrays.to_mask(videos[1])
     assert mask.mean() == pytest.approx(0.508, abs=5e-4)
     assert mask[-34:].mean() == pytest.approx(0.556, abs=5e-4)
 

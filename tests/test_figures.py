@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from lib import data_figures, figures
 from lib.architecture_figure import draw_architecture, feature_maps, place_boxes
+from lib.arrays import to_gap_mask
 from lib.augmentation import published_displacement, warp
-from lib.data import read_video, to_gap_mask
+from lib.data import read_video
 from lib.files import StateError
 from lib.model import unet
 from lib.phantom import write_phantom

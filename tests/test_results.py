@@ -222,6 +222,20 @@ def test_first_sentence_leaves_out_what_was_not_measured():
     assert findings.first_sentence(summary(none=0.1, augmented=float("nan"))) == ""
 
 
+def effects(mean, low, high):
+    """Verdicts of a measured effect, of one that was not measured, and of a score."""
+    nan = float("nan")
+    return pd.DataFrame(
+        {
+            "claim": ["A raises B", "C raises D", "Test F1"],
+            "rule": ["difference above 0", "difference above 0", "within 0.05"],
+            "reproduced": [mean, nan, 0.5],
+            "ci_low": [low, nan, 0.4],
+            "ci_high": [high, nan, 0.6],
+        }
+    )
+
+
 @pytest.mark.parametrize(
     ("mean", "low", "high", "words"),
     [
@@ -241,18 +255,23 @@ def test_first_sentence_leaves_out_what_was_not_measured():
     ],
 )
 def test_effect_sentence_follows_the_interval(mean, low, high, words):
-    verdicts = pd.DataFrame(
-        {
-            "claim": ["A raises B", "C raises D", "Test F1"],
-            "rule": ["difference above 0", "difference above 0", "within 0.05"],
-            "reproduced": [mean, float("nan"), 0.5],
-            "ci_low": [low, float("nan"), 0.4],
-            "ci_high": [high, float("nan"), 0.6],
-        }
-    )
-    assert findings.effect_sentences(verdicts).startswith("- A raises B: ")
-    assert words in findings.effect_sentences(verdicts)
-    assert len(findings.effect_sentences(verdicts).splitlines()) == 1
+    (item,) = findings.effect_sentences(effects(mean, low, high), seeds=1).splitlines()[2:]
+    assert item.startswith("- A raises B: ")
+    assert words in item
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [(1, "From a single run of each arm:"), (3, "From 3 runs of each arm:")],
+)
+def test_effect_sentences_say_first_how_many_runs_they_come_from(seeds, words):
+    lines = findings.effect_sentences(effects(0.05, 0.01, 0.09), seeds).splitlines()
+    assert lines[:2] == [words, ""]
+
+
+def test_effect_sentences_where_none_was_measured():
+    nan = float("nan")
+    assert findings.effect_sentences(effects(nan, nan, nan), seeds=1) == ""
 
 
 def test_caption_names_the_best_that_could_be_had():

@@ -153,7 +153,8 @@ def make(profile, *words):
     command = ["make", "--no-print-directory", "-f", str(profile.outputs / "plan.mk"), *words]
     # In place of Python, echo says with which words it was called.
     ended = subprocess.run([*command, "PYTHON=echo"], capture_output=True, text=True, check=True)
-    lines = [line.split() for line in ended.stdout.splitlines() if line.startswith("-m lib.run")]
+    lines = [line.split() for line in ended.stdout.splitlines()]
+    assert all(line[:2] == ["-m", "lib.run"] for line in lines), "Make itself said something"
     assert all(line[3] == str(profile.path) for line in lines)
     assert all(line[2] == ("train" if "/" in line[4] else "notebook") for line in lines)
     return [line[4] for line in lines]

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from lib import metrics, params, training
+from lib.arrays import to_mask
 from lib.augmentation import static_copy
-from lib.data import to_mask
 from lib.evaluation import predict
 from lib.files import StateError
 

@@ -1,0 +1,257 @@
+"""Line figures drawn from constructed tables show what the tables hold."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import curves
+from lib.figures import arm_colour
+
+NAN = float("nan")
+SUMMARY = ["arm", "fold", "metric", "mean", "ci_low", "ci_high"]
+
+
+def run_history(arm="none", seed=0, updates=(10, 20, 40), level=0.0):
+    """History of a run in which no two columns, and no two levels, share a value."""
+    table = pd.DataFrame({"arm": arm, "seed": seed, "updates": updates})
+    table["epoch"] = range(1, len(table) + 1)
+    for number, name in enumerate(["loss", "f1", "batch_f1", "val_loss", "val_f1", "val_batch_f1"]):
+        table[name] = 0.1 * number + 0.01 * table.epoch + level
+    return table
+
+
+def line(panel, label):
+    """The one line with that label."""
+    (found,) = [drawn for drawn in panel.lines if drawn.get_label() == label]
+    return found
+
+
+def points(drawn):
+    return drawn.get_xydata().tolist()
+
+
+def columns(table, *names):
+    return table[list(names)].to_numpy(float).tolist()
+
+
+def plateaus(panel):
+    """Level lines at ln 2 that are named so."""
+    level = [math.log(2)] * 2
+    named = [text.xy[1] for text in panel.texts if text.get_text() == "ln 2"]
+    return [
+        drawn for drawn in panel.lines if named == level[:1] and list(drawn.get_ydata()) == level
+    ]
+
+
+def legend(drawn):
+    (found,) = drawn.legends
+    return [text.get_text() for text in found.get_texts()]
+
+
+# Training curves
+
+
+def test_history_is_drawn_by_update():
+    history = run_history()
+    loss, f1 = curves.draw_history(history).axes
+    for panel, name in ((loss, "loss"), (f1, "f1")):
+        assert points(line(panel, "training")) == columns(history, "updates", name)
+        assert points(line(panel, "validation")) == columns(history, "updates", f"val_{name}")
+        assert panel.get_xlabel() == "updates"
+    assert (len(plateaus(loss)), len(plateaus(f1))) == (1, 0)
+    assert loss.get_ylim()[0] == 0
+    assert f1.get_ylim() == (0, 1)
+
+
+def published_curves():
+    """Two points of each published curve, every value another."""
+    rows = [
+        (metric, arm, split, epoch)
+        for metric in ("f1", "loss")
+        for arm in ("none", "augmented")
+        for split in ("training", "validation")
+        for epoch in (1, 2)
+    ]
+    table = pd.DataFrame(rows, columns=["metric", "arm", "split", "epoch"])
+    return curves.by_update(
+        table.assign(value=0.5 + 0.01 * table.index), {"none": 120, "augmented": 1447}
+    )
+
+
+@pytest.mark.parametrize("axis", ["epoch", "updates"])
+@pytest.mark.parametrize(
+    ("metric", "column", "top", "marks"), [("loss", "loss", 1.7, 1), ("f1", "batch_f1", 1, 0)]
+)
+def test_figures_5_and_6_set_every_run_beside_the_published_curve(axis, metric, column, top, marks):
+    runs = {
+        (arm, seed): run_history(arm, seed, level=0.05 * place + 0.001 * seed)
+        for place, arm in enumerate(["none", "repeated", "augmented"])
+        for seed in range(2)
+    }
+    published = published_curves()
+    drawn = curves.draw_published_curves(
+        pd.concat(runs.values()), published, metric=metric, axis=axis, column=column
+    )
+    assert [panel.get_title() for panel in drawn.axes] == [
+        "(a) with augmentation",
+        "(b) without augmentation",
+    ]
+    for panel, arm in zip(drawn.axes, ("augmented", "none"), strict=True):
+        for side, name in (("training", column), ("validation", f"val_{column}")):
+            theirs = published.query("metric == @metric and arm == @arm and split == @side")
+            assert points(line(panel, f"published, {side}")) == columns(theirs, axis, "value")
+            ours = [points(found) for found in panel.lines if found.get_color() == arm_colour(arm)]
+            for seed in range(2):
+                assert columns(runs[arm, seed], axis, name) in ours
+            assert len(ours) == 2 * 2
+        assert panel.get_xscale() == ("log" if axis == "updates" else "linear")
+        assert panel.get_ylim() == (0, top)
+        assert len(plateaus(panel)) == marks
+    if axis == "updates":
+        assert [panel.get_xlim() for panel in drawn.axes] == [(10, 2 * 2 * 1447)] * 2
+    assert sorted(legend(drawn)) == [
+        "published, training",
+        "published, validation",
+        "reproduced, training",
+        "reproduced, validation",
+    ]
+
+
+def test_an_arm_that_was_not_run_leaves_the_published_curve():
+    drawn = curves.draw_published_curves(
+        run_history("none"), published_curves(), metric="f1", axis="epoch", column="batch_f1"
+    )
+    with_augmentation, without = drawn.axes
+    assert (len(with_augmentation.lines), len(without.lines)) == (2, 4)
+
+
+def test_updates_of_the_published_curves():
+    table = published_curves()
+    at = table.drop_duplicates(["arm", "epoch"]).set_index(["arm", "epoch"]).updates
+    assert at.to_dict() == {
+        ("none", 1): 120,
+        ("none", 2): 240,
+        ("augmented", 1): 1447,
+        ("augmented", 2): 2894,
+    }
+
+
+def test_an_arm_is_the_mean_over_seeds_in_a_band_from_the_lowest_to_the_highest():
+    histories = pd.concat(
+        [
+            run_history("none", 0, updates=(10, 20)).assign(val_f1=[0.25, 0.5]),
+            run_history("none", 1, updates=(10, 20)).assign(val_f1=[0.75, 1.0]),
+            run_history("augmented").assign(val_f1=0.125),
+            run_history("repeated"),
+        ]
+    )
+    drawn = curves.draw_arms_by_update(
+        histories, ["augmented", "none"], metric="val_f1", label="validation F1"
+    )
+    (panel,) = drawn.axes
+    assert legend(drawn) == ["augmented", "none"]
+    assert points(line(panel, "augmented")) == [[10, 0.125], [20, 0.125], [40, 0.125]]
+    assert points(line(panel, "none")) == [[10, 0.5], [20, 0.75]]
+    assert line(panel, "none").get_color() == arm_colour("none")
+    corners = {tuple(corner) for corner in panel.collections[1].get_paths()[0].vertices}
+    assert corners == {(10, 0.25), (20, 0.5), (10, 0.75), (20, 1.0)}
+    assert (panel.get_xscale(), panel.get_ylabel()) == ("log", "validation F1")
+
+
+@pytest.mark.parametrize(("metric", "top", "marks"), [("val_loss", 1.7, 1), ("val_f1", 1, 0)])
+def test_arms_are_drawn_on_a_scale_of_their_metric(metric, top, marks):
+    (panel,) = curves.draw_arms_by_update(run_history(), ["none"], metric=metric, label="y").axes
+    assert panel.get_ylim() == (0, top)
+    assert len(plateaus(panel)) == marks
+
+
+# The scan
+
+
+def scan(chosen, diverged=()):
+    """Trials of four rates, as `plan.scan_table` gives them."""
+    table = pd.DataFrame({"learning_rate": [1e-4, 1e-3, 1e-2, 1e-1]})
+    table["loss"], table["val_loss"] = [0.69, 0.65, 0.5, 0.6], [0.70, 0.66, 0.55, 0.62]
+    table["diverged"] = table.learning_rate.isin(diverged)
+    table.loc[table.diverged, ["loss", "val_loss"]] = NAN
+    return table.assign(chosen=table.learning_rate == chosen)
+
+
+def uprights(panel, label):
+    """Rates at which an upright line with that label stands."""
+    found = [drawn for drawn in panel.lines if drawn.get_label() == label]
+    assert all(len(set(drawn.get_xdata())) == 1 for drawn in found)
+    return [drawn.get_xdata()[0] for drawn in found]
+
+
+def test_scan_marks_the_chosen_rate_and_those_that_diverged():
+    trials = scan(chosen=1e-3, diverged=[1e-2, 1e-1])
+    drawn = curves.draw_scan(trials)
+    (panel,) = drawn.axes
+    for label, name in (("training, last epoch", "loss"), ("validation, lowest", "val_loss")):
+        np.testing.assert_array_equal(
+            points(line(panel, label)), columns(trials, "learning_rate", name)
+        )
+    assert uprights(panel, "chosen") == [1e-3]
+    assert uprights(panel, "diverged") == [1e-2, 1e-1]
+    assert legend(drawn) == ["training, last epoch", "validation, lowest", "chosen", "diverged"]
+    assert panel.get_xscale() == "log"
+    assert len(plateaus(panel)) == 1
+
+
+def test_scan_without_a_usable_rate_marks_none():
+    trials = scan(chosen=None, diverged=[1e-4, 1e-3, 1e-2, 1e-1])
+    (panel,) = curves.draw_scan(trials).axes
+    assert uprights(panel, "chosen") == []
+    assert len(uprights(panel, "diverged")) == 4
+
+
+# Scores
+
+
+def test_a_score_is_drawn_with_its_interval_its_value_and_the_published_one():
+    rows = [
+        ("none", "last", "f1_pooled", 0.5, 0.25, 0.75),
+        ("none", "last", "f1", 0.1, 0.05, 0.15),
+        ("augmented", "last", "f1_pooled", 0.8125, 0.75, 0.875),
+    ]
+    drawn = curves.draw_scores(
+        pd.DataFrame(rows, columns=SUMMARY), "f1_pooled", "test F1", {"augmented": 0.891}
+    )
+    (panel,) = drawn.axes
+    found = [points(row) for row in panel.lines if len(row.get_xdata())]
+    assert found == [
+        [[0.25, 0], [0.75, 0]],
+        [[0.5, 0]],
+        [[0.75, 1], [0.875, 1]],
+        [[0.8125, 1]],
+        [[0.891, 1]],
+    ]
+    assert [panel.lines[place].get_color() for place in (0, 1, 2, 3)] == [
+        *[arm_colour("none")] * 2,
+        *[arm_colour("augmented")] * 2,
+    ]
+    assert [(text.get_text(), text.xy[1]) for text in panel.texts] == [("0.500", 0), ("0.812", 1)]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["none", "augmented"]
+    assert panel.yaxis_inverted()  # the first arm is on top
+    assert (panel.get_xlabel(), panel.get_xlim()) == ("test F1", (0, 1))
+    assert legend(drawn) == ["reproduced, 95 % interval", "published"]
+
+
+def test_scores_table_has_an_arm_a_row_and_a_metric_a_column():
+    rows = [
+        ("none", "random", "f1", 0.4, 0.3, 0.5),
+        ("none", "last", "f1", 0.12345, 0.1, 0.2),
+        ("none", "last", "iou", 0.9996, 0.9, 1.0),
+        ("none", "last", "recall", 0.3, 0.2, 0.4),
+        ("augmented", "last", "f1", 0.5, 0.4, 0.6),
+        ("augmented", "last", "iou", NAN, NAN, NAN),
+    ]
+    table = curves.scores_table(pd.DataFrame(rows, columns=SUMMARY), "last", ["iou", "f1"])
+    assert table.columns.tolist() == ["arm", "iou", "f1"]
+    assert table.to_numpy().tolist() == [
+        ["none", "1.000 (0.900 to 1.000)", "0.123 (0.100 to 0.200)"],
+        ["augmented", "", "0.500 (0.400 to 0.600)"],
+    ]
