@@ -143,13 +143,38 @@ def spread(count, chosen):
     return sorted({int(index) for index in np.linspace(0, count - 1, min(chosen, count))})
 
 
-def save_examples(path, pairs, images, labels, probabilities):
+def choose_examples(frame_scores, chosen):
+    """Choose the frames that a run keeps: a few evenly spread, its worst and its best by F1.
+
+    Parameters
+    ----------
+    frame_scores : pandas.DataFrame
+        From `frame_metrics`; frames in the order of the predictions.
+    chosen : int
+        How many are evenly spread.
+
+    Returns
+    -------
+    dict of str to int
+        Position of each frame by its role: spread0, spread1, ..., worst, best. The last two are
+        missing where F1 is undefined on every frame.
+    """
+    f1 = frame_scores[frame_scores.metric == "f1"].value.reset_index(drop=True)
+    roles = {f"spread{n}": place for n, place in enumerate(spread(len(f1), chosen))}
+    if f1.notna().any():
+        roles |= {"worst": int(f1.idxmin()), "best": int(f1.idxmax())}
+    return roles
+
+
+def save_examples(path, roles, pairs, images, labels, probabilities):
     """Keep a few frames with their predictions, as arrays without pickle.
 
     Parameters
     ----------
     path : Path
         An .npz file.
+    roles : sequence of str
+        What each frame is an example of.
     pairs : list of tuple
         Video and frame number.
     images, labels, probabilities : ndarray, shape (F, M, M)
@@ -157,6 +182,7 @@ def save_examples(path, pairs, images, labels, probabilities):
     """
     np.savez_compressed(
         path,
+        role=np.array(roles),
         video=np.array([video for video, _ in pairs]),
         frame=np.array([frame for _, frame in pairs]),
         image=np.float16(images),
@@ -165,19 +191,26 @@ def save_examples(path, pairs, images, labels, probabilities):
     )
 
 
-def read_example(path):
-    """Read the middle one of the frames that a run kept.
+def read_example(path, role="middle"):
+    """Read one of the frames that a run kept.
 
     Parameters
     ----------
     path : Path
         From `save_examples`.
+    role : str
+        A role in the file, or ``middle`` for the middle one of those that are evenly spread.
 
     Returns
     -------
-    dict
-        video, frame, image, labels and probability of one frame.
+    dict or None
+        role, video, frame, image, labels and probability of one frame; None where no frame has
+        the role.
     """
     with np.load(path, allow_pickle=False) as kept:
-        middle = len(kept["frame"]) // 2
-        return {name: kept[name][middle] for name in kept.files}
+        roles = list(kept["role"])
+        if role == "middle":
+            role = f"spread{sum(name.startswith('spread') for name in roles) // 2}"
+        if role not in roles:
+            return None
+        return {name: kept[name][roles.index(role)] for name in kept.files}
