@@ -6,7 +6,7 @@ import pandas as pd
 from skimage.transform import resize
 
 from lib import metrics
-from lib.instances import close_gaps, seg_scores, to_cells
+from lib.instances import seg_scores, to_cells
 
 
 def predict(model, images):
@@ -31,7 +31,7 @@ def quantise(probabilities):
     return np.uint8(np.round(255 * probabilities))
 
 
-def frame_metrics(pairs, labels, probabilities, settings):
+def frame_metrics(pairs, labels, probabilities, threshold):
     """Score predictions frame by frame, at the size of the labels.
 
     A network that sees 128 px is scored on the 512 px of the labels, so that the scores of sizes
@@ -45,8 +45,8 @@ def frame_metrics(pairs, labels, probabilities, settings):
         Cells at their own size.
     probabilities : ndarray of uint8, shape (F, K, K)
         In 255 steps, from `quantise`.
-    settings : dict
-        Settings of the run.
+    threshold : float
+        Probability from which a pixel counts as cell.
 
     Returns
     -------
@@ -55,11 +55,11 @@ def frame_metrics(pairs, labels, probabilities, settings):
     """
     rows = []
     for (video, frame), truth, probability in zip(pairs, labels, probabilities, strict=True):
-        rows += frame_rows(video, frame, truth, cells_of(probability, truth.shape, settings))
+        rows += frame_rows(video, frame, truth, cells_of(probability, truth.shape, threshold))
     return pd.DataFrame(rows)
 
 
-def cells_of(probability, shape, settings):
+def cells_of(probability, shape, threshold):
     """Find the cells of a frame: probabilities interpolated linearly, thresholded, components.
 
     Parameters
@@ -68,8 +68,8 @@ def cells_of(probability, shape, settings):
         In 255 steps.
     shape : tuple of int
         Rows and columns wanted.
-    settings : dict
-        Settings of the run. Where its target has gaps between cells, they are filled again.
+    threshold : float
+        Probability from which a pixel counts as cell.
 
     Returns
     -------
@@ -77,10 +77,7 @@ def cells_of(probability, shape, settings):
         Instance ids.
     """
     full = resize(probability / 255, shape, order=1, mode="edge", anti_aliasing=False)
-    cells = to_cells(full >= settings["evaluation.threshold"])
-    if settings["training.target"] == "mask":
-        return cells
-    return close_gaps(cells, settings["evaluation.gap_reach"] * shape[0] / len(probability))
+    return to_cells(full >= threshold)
 
 
 def frame_rows(video, frame, labels, cells):
