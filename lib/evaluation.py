@@ -8,6 +8,9 @@ from skimage.transform import resize
 from lib import metrics
 from lib.instances import seg_scores, to_cells
 
+# Steps of probability in a kept prediction. With 255 the file would be twice as large.
+STEPS = 31
+
 
 def predict(model, images):
     """Foreground probability of each pixel.
@@ -27,8 +30,18 @@ def predict(model, images):
 
 
 def quantise(probabilities):
-    """Round probabilities to the 255 steps in which predictions are kept."""
-    return np.uint8(np.round(255 * probabilities))
+    """Round probabilities to the steps in which predictions are kept; finer ones are mostly noise.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (F, M, M)
+
+    Returns
+    -------
+    ndarray of uint8, shape (F, M, M)
+        From 0 to `STEPS`.
+    """
+    return np.uint8(np.round(STEPS * probabilities))
 
 
 def frame_metrics(pairs, labels, probabilities, threshold):
@@ -44,7 +57,7 @@ def frame_metrics(pairs, labels, probabilities, threshold):
     labels : ndarray of int, shape (F, M, N)
         Cells at their own size.
     probabilities : ndarray of uint8, shape (F, K, K)
-        In 255 steps, from `quantise`.
+        In `STEPS` steps, from `quantise`.
     threshold : float
         Probability from which a pixel counts as cell.
 
@@ -65,7 +78,7 @@ def cells_of(probability, shape, threshold):
     Parameters
     ----------
     probability : ndarray of uint8, shape (K, K)
-        In 255 steps.
+        In `STEPS` steps.
     shape : tuple of int
         Rows and columns wanted.
     threshold : float
@@ -76,7 +89,7 @@ def cells_of(probability, shape, threshold):
     ndarray of int, shape (M, N)
         Instance ids.
     """
-    full = resize(probability / 255, shape, order=1, mode="edge", anti_aliasing=False)
+    full = resize(probability / STEPS, shape, order=1, mode="edge", anti_aliasing=False)
     return to_cells(full >= threshold)
 
 
@@ -115,13 +128,14 @@ def save_predictions(path, pairs, probabilities):
     pairs : list of tuple
         Video and frame number, of validation frames and then of test frames.
     probabilities : ndarray of uint8, shape (F, M, M)
-        In 255 steps.
+        In `STEPS` steps.
     """
     np.savez_compressed(
         path,
         video=np.array([video for video, _ in pairs]),
         frame=np.array([frame for _, frame in pairs]),
         probability=probabilities,
+        steps=STEPS,
     )
 
 
@@ -182,10 +196,16 @@ def save_examples(path, roles, pairs, images, labels, probabilities):
         role=np.array(roles),
         video=np.array([video for video, _ in pairs]),
         frame=np.array([frame for _, frame in pairs]),
-        image=np.float16(images),
+        image=_grey_levels(images),
         labels=np.uint16(labels),
         probability=np.float16(probabilities),
     )
+
+
+def _grey_levels(images):
+    """Bring each image to 256 grey levels, enough to be looked at."""
+    low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+    return np.uint8(np.round(255 * (images - low) / np.maximum(high - low, 1e-6)))
 
 
 def read_example(path, role="middle"):
