@@ -218,6 +218,8 @@ def _execute(name, target, profile, parameters, label, fingerprint=None):
                 parameters={"params_file": relative(profile.path)} | parameters,
                 progress_bar=False,
                 stdout_file=terminal,
+                # A busy machine takes long to start a kernel; a study must not stop for that.
+                start_timeout=600,
                 iopub_timeout=120,
                 coalesce_streams=True,
             )
