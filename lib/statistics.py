@@ -63,7 +63,8 @@ def is_video_fold(fold):
 def of_fold(table, fold):
     """Take the rows of a fold; ``video`` stands for all folds that hold a whole video out."""
     if fold == "video":
-        return table[table.fold.map(is_video_fold)]
+        # Of a table without rows the map alone would be no mask but a choice of columns.
+        return table[table.fold.map(is_video_fold).astype(bool)]
     return table[table.fold == fold]
 
 

@@ -256,6 +256,7 @@ def test_video_stands_for_the_folds_that_hold_one_out():
     assert set(of_fold(table, "video").fold) == {"01to02", "02to01"}
     assert set(of_fold(table, "last").fold) == {"last"}
     assert of_fold(table[table.fold == "random"], "video").empty
+    assert list(of_fold(table[:0], "video")) == list(table)
 
 
 def test_mean_of_two_videos_counts_each_the_same():
