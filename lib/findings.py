@@ -53,7 +53,7 @@ def verdict_table(verdicts):
     rows = [
         {
             "claim": row.claim,
-            "published": f"{row.published:g}",
+            "published": "–" if pd.isna(row.published) else f"{row.published:g}",
             "reproduced (95 % interval)": _value(row),
             "verdict": row.verdict,
         }

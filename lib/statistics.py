@@ -39,10 +39,10 @@ def summarise(table, *, block, resamples, seed=0):
     """
     rows = []
     for arm, group in table.groupby("arm", sort=False):
-        folds = {}
+        folds, rng = {}, np.random.default_rng(seed)
         for fold, part in group.groupby("fold", sort=False):
             wide = _wide(part)
-            draws = _draws(wide.index, block, resamples, np.random.default_rng(seed))
+            draws = _draws(wide.index, block, resamples, rng)
             folds[fold] = {name: _sample(wide, name, draws) for name in METRICS}
             rows += [_row(arm, fold, name, folds[fold][name], [wide]) for name in METRICS]
             folds[fold]["frames"] = wide
@@ -63,14 +63,16 @@ def is_video_fold(fold):
 def of_fold(table, fold):
     """Take the rows of a fold; ``video`` stands for all folds that hold a whole video out."""
     if fold == "video":
-        return table[table.fold.map(is_video_fold)]
+        # Of a table without rows the map alone would be no mask but a choice of columns.
+        return table[table.fold.map(is_video_fold).astype(bool)]
     return table[table.fold == fold]
 
 
 def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
     """Difference between two arms, with its 95 % interval; the mean over the folds of the table.
 
-    The same seeds and frames are drawn for both arms, so that what they share cancels.
+    The same seeds and frames are drawn for both arms, so that what they share cancels; those of
+    one fold are drawn apart from those of another.
 
     Parameters
     ----------
@@ -88,13 +90,13 @@ def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
     mean, ci_low, ci_high : float
         NaN where the arms share no frame of a seed in some fold.
     """
-    samples = []
+    samples, rng = [], np.random.default_rng(seed)
     for _, part in table.groupby("fold", sort=False):
         first, second = (_wide(part[part.arm == name]) for name in (arm, against))
         shared = first.index.intersection(second.index)
         if shared.empty:
             return np.nan, np.nan, np.nan
-        draws = _draws(shared, block, resamples, np.random.default_rng(seed))
+        draws = _draws(shared, block, resamples, rng)
         first, second = first.loc[shared], second.loc[shared]
         # A frame on which one of the two is undefined is left out of both.
         defined = first.notna() & second.notna()

@@ -221,6 +221,16 @@ def test_elastic_field_passes_through_its_grid_and_scales_with_size(seed):
     np.testing.assert_allclose(shares(129, [0, 64, 128]), grid, atol=1e-9)
 
 
+@few
+@given(seed=SEEDS, size=st.integers(3, 80))
+def test_elastic_field_is_the_bicubic_spline_of_scipy(seed, size):
+    field = elastic_displacement(np.random.default_rng(seed), size, sigma=10)
+    grid = np.random.default_rng(seed).normal(0, 10 * size / 512, (2, 3, 3))
+    places = np.meshgrid(*[np.linspace(0, 2, size)] * 2, indexing="ij")
+    theirs = [ndimage.map_coordinates(part, places, order=3, mode="mirror") for part in grid]
+    np.testing.assert_allclose(field, theirs, atol=1e-12)
+
+
 def test_elastic_grid_has_the_deviation_of_the_paper_at_512():
     rng = np.random.default_rng(2)
     grids = np.array([elastic_displacement(rng, 3, sigma=10) for _ in range(2000)])

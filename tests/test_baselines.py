@@ -81,6 +81,18 @@ def test_previous_frame_is_the_frame_before(table):
     assert len(values(table, "previous_frame", "last")) == 6
 
 
+def test_baselines_have_a_seg(table):
+    share = 32 * 32 / SIZE**2
+    # One cell a frame: one that is found over the whole frame, or a column off.
+    np.testing.assert_allclose(values(table, "all_foreground").seg_st, share)
+    np.testing.assert_allclose(values(table, "previous_frame").seg_st, 31 / 33)
+    # Of pixels at random no component makes up half of a cell.
+    assert (values(table, "image_blind").seg_st == 0).all()
+    np.testing.assert_allclose(
+        values(table, "local_variance").seg_st, values(table, "local_variance").iou, atol=0.02
+    )
+
+
 def test_local_variance_finds_the_texture(table):
     for fold in ("01to02", "last"):
         assert values(table, "local_variance", fold).f1.min() > 0.85

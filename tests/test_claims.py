@@ -5,17 +5,26 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import claims, metrics
+from lib import claims
 from lib.paths import PARAMS
+from lib.statistics import METRICS
 
-# As the report has them: abstract (scores), section 4.1 (convolutions), section 4.3 (images).
-PUBLISHED = {
+# As the report has them: abstract (scores), section 4.1 (convolutions), section 4.3 (images, and
+# how many times as large), and the last epoch of its Figure 5b.
+SCORES = {
     "f1_augmented": 0.891,
     "f1_none": 0.605,
     "iou_augmented": 0.770,
     "iou_none": 0.332,
+}
+PUBLISHED = SCORES | {
     "convolutions": 23,
     "augmented_images": 1447,
+    "growth": 13,
+    "iou_of_foreground_none": 0.332,
+    "iou_of_foreground_augmented": 0.770,
+    "stopping": 26,
+    "validation_f1_none": 0.0,
 }
 NAN = float("nan")
 BOOTSTRAP = {"block": 2, "resamples": 200}
@@ -25,13 +34,14 @@ BOOTSTRAP = {"block": 2, "resamples": 200}
 def _known_facts(request, monkeypatch):
     """Spare every test but its own the network at its published size."""
     if "facts" not in request.node.name:
-        facts = {"convolutions": 23, "augmented_images": 1447}
+        facts = {"convolutions": 23, "augmented_images": 1447, "growth": 12}
+        facts |= {"iou_from_f1_none": 0.434, "iou_from_f1_augmented": 0.803, "last_epoch_none": 7}
         monkeypatch.setattr(claims, "facts", lambda: facts)
 
 
 def claim(rule, published, **rest):
     measure = {"arm": "a", "fold": "last", "metric": "f1_pooled"}
-    if rule == "difference":
+    if rule == "above":
         measure["against"] = "b"
     if rule == "equals":
         measure = {"fact": "convolutions"}
@@ -39,10 +49,11 @@ def claim(rule, published, **rest):
     return about | {"rule": rule, "published": published, "measure": measure} | rest
 
 
-def judge(stated, table=None, summary=None, is_phantom=False):
+def judge(stated, table=None, summary=None, histories=None, is_phantom=False):
     if summary is None:
         summary = scores()
-    return claims.judge([stated], table, summary, is_phantom=is_phantom, **BOOTSTRAP).iloc[0]
+    verdicts = claims.judge([stated], table, summary, histories, is_phantom=is_phantom, **BOOTSTRAP)
+    return verdicts.iloc[0]
 
 
 def scores(mean=NAN, low=NAN, high=NAN):
@@ -92,12 +103,47 @@ def test_score_that_was_not_measured():
         (NAN, NAN, NAN, "cannot be tested"),
     ],
 )
-def test_rule_difference(monkeypatch, mean, low, high, verdict):
+def test_rule_above(monkeypatch, mean, low, high, verdict):
     monkeypatch.setattr(claims, "paired_difference", lambda *_, **__: (mean, low, high))
     table = pd.DataFrame({"fold": ["last"]})
-    found = judge(claim("difference", 0.3, margin=0.1), table=table)
+    found = judge(claim("above", 0.3, margin=0.1), table=table)
     assert found.verdict == verdict
-    assert found.rule == "difference above 0.1"
+    assert found.rule == "above 0.1"
+
+
+UP, UNSURE, FLAT, DOWN, MISSING = (
+    (0.3, 0.2, 0.4),
+    (0.1, -0.1, 0.3),
+    (-0.1, -0.3, 0.1),
+    (-0.3, -0.4, -0.2),
+    (NAN, NAN, NAN),
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "shown", "verdict"),
+    [
+        ([UP, UP], UP, "reproduced"),
+        ([UP, UNSURE], UNSURE, "partly"),
+        ([UNSURE, UNSURE], UNSURE, "partly"),
+        ([UP, FLAT], FLAT, "partly"),
+        ([FLAT, UNSURE], FLAT, "partly"),
+        ([FLAT, FLAT], FLAT, "not reproduced"),
+        ([UP, DOWN], DOWN, "contradicted"),
+        ([DOWN, FLAT], DOWN, "contradicted"),
+        ([UP, MISSING], MISSING, "cannot be tested"),
+        ([MISSING, DOWN], MISSING, "cannot be tested"),
+    ],
+)
+def test_several_differences_are_judged_together(monkeypatch, found, shown, verdict):
+    numbers = dict(zip("cd", found, strict=True))
+    monkeypatch.setattr(claims, "paired_difference", lambda table, arm, *_, **__: numbers[arm])
+    stated = claim("above", 0.3, margin=0.0)
+    pairs = [{"arm": "c", "against": "b"}, {"arm": "d", "against": "b"}]
+    stated["measure"] = {"fold": "last", "metric": "f1_pooled", "differences": pairs}
+    judged = judge(stated, table=pd.DataFrame({"fold": ["last"]}))
+    assert judged.verdict == verdict
+    np.testing.assert_equal((judged.reproduced, judged.ci_low, judged.ci_high), shown)
 
 
 def counts(arm, fold, tp):
@@ -113,7 +159,7 @@ def counts(arm, fold, tp):
 def test_difference_is_arm_minus_the_other_on_its_fold():
     rows = counts("a", "last", 10) + counts("b", "last", 5)
     rows += counts("a", "random", 0) + counts("b", "random", 10)
-    stated = claim("difference", 0.3, margin=0.0)
+    stated = claim("above", 0.3, margin=0.0)
     found = judge(stated, table=pd.DataFrame(rows))
     # F1 of b: 2 * 5 / (2 * 5 + 5).
     assert found.reproduced == pytest.approx(1 - 2 / 3)
@@ -125,12 +171,100 @@ def test_difference_is_arm_minus_the_other_on_its_fold():
     assert judge(stated, table=alone).verdict == "cannot be tested"
 
 
+def test_difference_on_the_fold_video_is_the_mean_of_the_two():
+    rows = counts("a", "01to02", 10) + counts("b", "01to02", 10)
+    rows += counts("a", "02to01", 10) + counts("b", "02to01", 5)
+    rows += counts("a", "last", 0) + counts("b", "last", 10)
+    stated = claim("above", 0.3, margin=0.0)
+    stated["measure"]["fold"] = "video"
+    assert judge(stated, table=pd.DataFrame(rows)).reproduced == pytest.approx((1 - 2 / 3) / 2)
+    last = pd.DataFrame(rows).query("fold == 'last'")
+    assert judge(stated, table=last).verdict == "cannot be tested"
+
+
+# From training curves
+
+
+def history(arm="a", fold="last", seed=0, **columns):
+    return pd.DataFrame({"arm": arm, "fold": fold, "seed": seed} | columns)
+
+
+def curves_claim(measure, **rest):
+    stated = claim("above", 0.57, margin=0.05) | rest
+    return stated | {"measure": {"arm": "a", "fold": "last", "history": measure}}
+
+
+def overfitting(loss, val_loss, **run):
+    return history(loss=loss, val_loss=val_loss, **run)
+
+
+def test_overfitting_is_how_far_the_validation_loss_ends_above_its_lowest():
+    other = [{"arm": "b"}, {"fold": "random"}, {"arm": "scan_a_1e-02"}]
+    runs = [overfitting([0.6, 0.1], [0.5, 9.0], **place) for place in other]
+    runs += [
+        overfitting([0.69, 0.60, 0.3], [0.69, 0.5, 0.8], seed=0),
+        overfitting([0.69, 0.60, 0.3], [0.69, 0.5, 0.7], seed=1),
+    ]
+    found = judge(curves_claim("overfitting"), histories=pd.concat(runs))
+    numbers = [found.reproduced, found.ci_low, found.ci_high]
+    assert numbers == pytest.approx([0.25, 0.2, 0.3])
+    assert found.verdict == "reproduced"
+    assert found.rule == "above 0.05"
+
+
+@pytest.mark.parametrize(
+    ("loss", "overfit"),
+    # ln 2 less 0.05 is 0.643.
+    [([0.69, 0.65], 0.0), ([0.69, 0.64], 0.3), ([0.69, 0.60, 0.69], 0.3), ([0.69, NAN], 0.0)],
+)
+def test_a_network_that_never_left_ln_2_does_not_overfit(loss, overfit):
+    runs = overfitting(loss, [0.5] * (len(loss) - 1) + [0.8])
+    found = judge(curves_claim("overfitting"), histories=runs)
+    assert found.reproduced == pytest.approx(overfit)
+    assert found.verdict == ("reproduced" if overfit else "contradicted")
+
+
+def test_seeds_that_differ_leave_a_claim_about_curves_open():
+    runs = [overfitting([0.3, 0.2], [0.5, end], seed=n) for n, end in enumerate((0.5, 0.9))]
+    assert judge(curves_claim("overfitting"), histories=pd.concat(runs)).verdict == "partly"
+
+
+def test_validation_f1_is_the_median_of_the_epochs():
+    within = {"rule": "within", "published": 0.0, "tolerance": 0.1}
+    runs = [history(val_batch_f1=[0.0, 0.0, 0.9], seed=0), history(val_batch_f1=[0.1] * 3, seed=1)]
+    found = judge(curves_claim("validation_f1", **within), histories=pd.concat(runs))
+    assert (found.reproduced, found.ci_low, found.ci_high) == pytest.approx((0.05, 0.0, 0.1))
+    assert found.verdict == "reproduced"
+
+
+def test_curves_that_were_not_drawn():
+    runs = overfitting([0.6], [0.5], arm="b")
+    found = judge(curves_claim("overfitting"), histories=runs)
+    assert found.verdict == "cannot be tested"
+    assert judge(curves_claim("overfitting"), histories=runs, is_phantom=True).verdict == (
+        "not tested on the original data"
+    )
+
+
+# Facts and the phantom
+
+
 @pytest.mark.parametrize(("published", "verdict"), [(23, "reproduced"), (24, "contradicted")])
 @pytest.mark.parametrize("is_phantom", [False, True])
 def test_rule_equals_holds_whatever_the_images(published, verdict, is_phantom):
     found = judge(claim("equals", published), is_phantom=is_phantom)
     assert found.verdict == verdict
     assert found.reproduced == 23
+    assert found.rule == "equals"
+
+
+@pytest.mark.parametrize(
+    ("published", "verdict"), [(23.4, "reproduced"), (22.5, "reproduced"), (23.6, "contradicted")]
+)
+def test_rule_equals_up_to_a_tolerance(published, verdict):
+    found = judge(claim("equals", published, tolerance=0.5))
+    assert found.verdict == verdict
+    assert found.rule == "equals, within 0.5"
 
 
 @pytest.mark.parametrize("mean", [0.8, NAN])
@@ -141,7 +275,14 @@ def test_no_score_is_judged_on_the_phantom(mean):
 
 
 def test_facts_of_the_report():
-    assert claims.facts() == {"convolutions": 23, "augmented_images": 1447}
+    facts = claims.facts()
+    # F1 = 2 IoU / (1 + IoU), of the published 0.605 and 0.891.
+    assert 2 * facts["iou_from_f1_none"] / (1 + facts["iou_from_f1_none"]) == pytest.approx(0.605)
+    assert facts.pop("iou_from_f1_none") == pytest.approx(0.4337, abs=1e-4)
+    assert facts.pop("iou_from_f1_augmented") == pytest.approx(0.8034, abs=1e-4)
+    # In Figure 5b the validation loss is lowest at epoch 2.
+    whole = {"convolutions": 23, "augmented_images": 1447, "growth": 12, "last_epoch_none": 7}
+    assert facts == whole
 
 
 def test_updates_in_an_epoch_of_the_report():
@@ -157,49 +298,91 @@ ARMS = yaml.safe_load((PARAMS / "base.yaml").read_text(encoding="utf-8"))["arms"
 
 def test_claims_have_the_values_of_the_report():
     assert {name: SHIPPED[name]["published"] for name in PUBLISHED} == PUBLISHED
-    effects = [stated for stated in SHIPPED.values() if stated["rule"] == "difference"]
-    for stated in effects:
-        assert stated["published"] == pytest.approx(0.891 - 0.605)
-    assert len(SHIPPED) == len(PUBLISHED) + len(effects) == len(claims.read_claims())
+    others = {name: stated for name, stated in SHIPPED.items() if name not in PUBLISHED}
+    assert {stated["rule"] for stated in others.values()} == {"above"}
+    for name, stated in others.items():
+        if "overfits" in name:
+            # Read off Figure 5b.
+            assert stated["published"] == pytest.approx(overfitting_of_the_report(), abs=0.01)
+        elif "weights" in name:
+            assert stated["published"] is None
+        else:
+            assert stated["published"] == pytest.approx(0.891 - 0.605)
+    assert len(SHIPPED) == len(claims.read_claims())
+
+
+def overfitting_of_the_report():
+    curves = pd.read_csv(PARAMS / "published_curves.csv")
+    curve = curves.query("metric == 'loss' and arm == 'none' and split == 'validation'").value
+    return curve.iloc[-1] - curve.min()
 
 
 def test_claims_agree_with_the_published_table():
     table = pd.read_csv(PARAMS / "published.csv", index_col="id")
-    scores = {name: value for name, value in PUBLISHED.items() if value < 1}
-    assert table.value.to_dict() == scores
+    assert table.value.to_dict() == SCORES
     for name, row in table.iterrows():
         measure = SHIPPED[name]["measure"]
         assert (measure["arm"], measure["metric"]) == (row.arm, f"{row.metric}_pooled")
 
 
+def of_measure(measure):
+    """Keys of a measure that is well formed, and the arms that it is of."""
+    if "fact" in measure:
+        return {"fact"}, set()
+    if "history" in measure:
+        assert measure["history"] in claims.HISTORY
+        return {"arm", "fold", "history"}, {measure["arm"]}
+    assert measure["metric"] in METRICS
+    if "differences" in measure:
+        assert all(pair.keys() == {"arm", "against"} for pair in measure["differences"])
+        arms = {arm for pair in measure["differences"] for arm in pair.values()}
+        return {"fold", "metric", "differences"}, arms
+    pair = {key: measure[key] for key in ("arm", "against") if key in measure}
+    return {"fold", "metric", *pair}, set(pair.values())
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_claim_is_well_formed(name):
-    stated = SHIPPED[name]
-    width = {"within": ["tolerance"], "difference": ["margin"], "equals": []}[stated["rule"]]
-    keys = ["id", "claim", "source", "published", "rule", *width, "measure"]
-    assert list(stated) == keys
-    measure = stated["measure"]
-    if stated["rule"] == "equals":
-        assert measure.keys() == {"fact"}
-        return
-    assert {measure["arm"], measure.get("against", "none")} <= ARMS.keys()
-    assert measure["fold"] == "last"
-    assert measure["metric"].removesuffix("_pooled") in metrics.SCORES
-    assert ("against" in measure) == (stated["rule"] == "difference")
+    stated, measure = SHIPPED[name], SHIPPED[name]["measure"]
+    widths = {"within": [["tolerance"]], "above": [["margin"]], "equals": [[], ["tolerance"]]}
+    keys = [
+        ["id", "claim", "source", "published", "rule", *width, "measure"]
+        for width in widths[stated["rule"]]
+    ]
+    assert list(stated) in keys
+    wanted, arms = of_measure(measure)
+    assert measure.keys() == wanted
+    assert arms <= ARMS.keys()
+    assert measure.get("fold", "last") in ("last", "video")
+    assert ("fact" in measure) == (stated["rule"] == "equals")
+    if stated["rule"] == "above":
+        assert {"against", "differences", "history"} & measure.keys()
 
 
 def test_verdicts_have_the_columns_of_the_design():
     summary = pd.DataFrame(columns=["arm", "fold", "metric", "mean", "ci_low", "ci_high"])
     columns = ["arm", "fold", "seed", "video", "frame", "metric", "value"]
+    histories = pd.DataFrame(columns=["arm", "fold", "seed", "loss", "val_loss", "val_batch_f1"])
     verdicts = claims.judge(
-        claims.read_claims(), pd.DataFrame(columns=columns), summary, is_phantom=False, **BOOTSTRAP
+        claims.read_claims(),
+        pd.DataFrame(columns=columns),
+        summary,
+        histories,
+        is_phantom=False,
+        **BOOTSTRAP,
     )
     design = ["id", "published", "reproduced", "ci_low", "ci_high", "rule", "verdict"]
     assert verdicts.columns.tolist() == design
     assert verdicts.id.tolist() == list(SHIPPED)
-    expected = {"equals": "reproduced"}
-    for row in verdicts.itertuples():
-        assert row.verdict == expected.get(SHIPPED[row.id]["rule"], "cannot be tested")
+    found = verdicts.set_index("id").verdict.to_dict()
+    assert found == dict.fromkeys(SHIPPED, "cannot be tested") | {
+        "convolutions": "reproduced",
+        "augmented_images": "reproduced",
+        "growth": "contradicted",
+        "stopping": "contradicted",
+        "iou_of_foreground_none": "contradicted",
+        "iou_of_foreground_augmented": "contradicted",
+    }
 
 
 def test_verdicts_get_the_words_of_their_claims():
@@ -209,3 +392,69 @@ def test_verdicts_get_the_words_of_their_claims():
     assert verdicts.columns.tolist() == ["claim", "source", "reproduced", "verdict"]
     words = {(SHIPPED[name]["claim"], SHIPPED[name]["source"]) for name in names}
     assert set(zip(verdicts.claim, verdicts.source, strict=True)) == words
+
+
+# Effects ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def effects(monkeypatch):
+    """Measure two effects of our own in one metric."""
+    pairs = [("up", "a", "b"), ("other", "c", "b")]
+    stated = [{"id": n, "what": n, "arm": arm, "against": against} for n, arm, against in pairs]
+    content = {"effects": stated, "metrics": ["f1_pooled", "recall_pooled"]}
+    monkeypatch.setattr(claims, "_read", lambda: content)
+    return lambda rows: claims.effects(pd.DataFrame(rows), **BOOTSTRAP)
+
+
+def test_effects_are_measured_on_each_fold_and_on_both_videos(effects):
+    rows = counts("a", "01to02", 10) + counts("b", "01to02", 10) + counts("c", "01to02", 10)
+    rows += counts("a", "02to01", 10) + counts("b", "02to01", 5)
+    rows += counts("a", "last", 5) + counts("b", "last", 10)
+    table = effects(rows)
+    design = ["id", "what", "arm", "against", "fold", "metric", "mean", "ci_low", "ci_high"]
+    design += ["n_seeds"]
+    assert table.columns.tolist() == design
+    found = table[table.metric == "recall_pooled"].set_index(["id", "fold"])["mean"].to_dict()
+    # Without arm c on the other fold there is no mean of the two.
+    assert found == {
+        ("up", "01to02"): 0,
+        ("up", "02to01"): 0.5,
+        ("up", "last"): -0.5,
+        ("up", "video"): 0.25,
+        ("other", "01to02"): 0,
+    }
+    f1 = table[(table.metric == "f1_pooled") & (table.fold == "02to01")].iloc[0]
+    assert (f1["mean"], f1.ci_low, f1.ci_high) == pytest.approx([1 - 2 / 3] * 3)
+
+
+def test_effects_count_the_seeds_that_both_arms_have(effects):
+    rows = counts("a", "01to02", 10) + counts("b", "01to02", 10)
+    rows += [row | {"seed": 1} for row in rows] + [
+        row | {"seed": 2} for row in counts("a", "01to02", 10)
+    ]
+    rows += counts("a", "02to01", 10) + counts("b", "02to01", 10)
+    seeds = effects(rows).query("metric == 'f1_pooled'").set_index("fold").n_seeds.to_dict()
+    assert seeds == {"01to02": 2, "02to01": 1, "video": 1}
+
+
+def test_effects_of_one_video_alone_are_no_mean_of_two(effects):
+    table = effects(counts("a", "01to02", 10) + counts("b", "01to02", 5))
+    assert table.fold.unique().tolist() == ["01to02"]
+
+
+def test_effects_where_none_can_be_measured(effects):
+    nothing = effects(counts("a", "last", 10))
+    assert nothing.empty
+    assert "n_seeds" in nothing
+
+
+def test_shipped_effects_are_between_arms_of_the_study():
+    stated = yaml.safe_load((PARAMS / "claims.yaml").read_text(encoding="utf-8"))
+    study = yaml.safe_load((PARAMS / "study.yaml").read_text(encoding="utf-8"))["arms"]
+    names = [effect["id"] for effect in stated["effects"]]
+    assert len(set(names)) == len(names)
+    for effect in stated["effects"]:
+        assert effect.keys() == {"id", "what", "arm", "against"}
+        assert {effect["arm"], effect["against"]} <= ARMS.keys() | study.keys()
+    assert set(stated["metrics"]) <= set(METRICS)

@@ -2,12 +2,28 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import metrics
-from lib.evaluation import frame_metrics, mask_rows, predict, read_example, save_examples, spread
+from lib.arrays import to_gap_mask
+from lib.evaluation import (
+    cells_of,
+    choose_examples,
+    frame_metrics,
+    frame_rows,
+    predict,
+    quantise,
+    read_example,
+    save_examples,
+    save_predictions,
+    spread,
+)
+
+MASK = {"evaluation.threshold": 0.5, "training.target": "mask"}
+GAP = MASK | {"training.target": "gap", "evaluation.gap_reach": 3.0}
 
 
 def scores(table, frame=0):
@@ -22,13 +38,37 @@ def test_prediction_is_the_probability_of_the_logit():
     assert probabilities.dtype == np.float32
 
 
+@given(st.floats(0, 1))
+def test_steps_of_a_probability_are_fine_and_keep_the_side_of_a_half(probability):
+    step = quantise(np.array([probability], np.float32))
+    assert step.dtype == np.uint8
+    assert step[0] / 255 == pytest.approx(probability, abs=0.5 / 255 + 1e-6)
+    if abs(probability - 0.5) > 1e-6:
+        assert (step[0] / 255 >= 0.5) == (probability >= 0.5)
+
+
+def test_steps_run_from_nothing_to_all():
+    assert quantise(np.array([0, 0.5, 1])).tolist() == [0, 128, 255]
+
+
 def test_rows_of_a_frame_are_counts_and_scores():
-    rows = mask_rows("01", 7, np.array([[0, 1, 1]]), np.array([[1, 1, 0]]))
+    rows = frame_rows("01", 7, np.array([[0, 9, 9]]), np.array([[3, 3, 0]]))
     values = {row["metric"]: row["value"] for row in rows}
     assert {(row["video"], row["frame"]) for row in rows} == {("01", 7)}
-    assert list(values) == [*metrics.COUNTS, *metrics.SCORES]
+    assert list(values) == [*metrics.COUNTS, *metrics.SCORES, "seg_st"]
     assert (values["tp"], values["fp"], values["fn"], values["tn"]) == (1, 1, 1, 0)
     assert values["iou"] == pytest.approx(1 / 3)
+    assert values["seg_st"] == 0
+
+
+def test_seg_of_a_frame_is_the_mean_of_its_cells():
+    def seg(labels, cells):
+        return frame_rows("01", 0, np.array([labels]), np.array([cells]))[-1]["value"]
+
+    assert seg([1, 1, 2, 0], [5, 5, 0, 0]) == pytest.approx(1 / 2)
+    # The pixels are all right, the cells are not.
+    assert seg([1, 1, 1, 2, 2], [6, 6, 6, 6, 6]) == pytest.approx((3 / 5 + 2 / 5) / 2)
+    assert np.isnan(seg([0, 0], [0, 1]))
 
 
 def test_half_size_probabilities_are_scored_against_full_labels():
@@ -36,11 +76,11 @@ def test_half_size_probabilities_are_scored_against_full_labels():
     labels[:, 20:90, 64:] = 9
     probabilities = (labels[:, ::2, ::2] > 0).astype(np.float32)
     probabilities[1] *= 0.3
-    table = frame_metrics([("01", 4), ("02", 0)], labels, probabilities, 0.5)
+    table = frame_metrics([("01", 4), ("02", 0)], labels, quantise(probabilities), MASK)
     # Edges at even rows and columns are met exactly by linear interpolation.
     same = scores(table, 4)
     assert same[list(metrics.COUNTS)].tolist() == [70 * 64, 0, 0, 128**2 - 70 * 64]
-    assert (same[list(metrics.SCORES)] == 1).all()
+    assert (same[[*metrics.SCORES, "seg_st"]] == 1).all()
     assert scores(table, 0)["tp"] == 0
     assert np.isnan(scores(table, 0)["precision"])
     assert set(table[table.frame == 0].video) == {"02"}
@@ -48,16 +88,66 @@ def test_half_size_probabilities_are_scored_against_full_labels():
 
 def test_threshold_counts_from_its_own_value():
     labels = np.ones((1, 4, 4), int)
-    for threshold, found in ((0.25, 16), (0.26, 0)):
-        table = frame_metrics([("01", 0)], labels, np.full((1, 2, 2), 0.25), threshold)
+    for threshold, found in ((0.2, 16), (0.21, 0)):
+        settings = MASK | {"evaluation.threshold": threshold}
+        # 51 of 255 steps.
+        table = frame_metrics([("01", 0)], labels, np.full((1, 2, 2), 51, np.uint8), settings)
         assert scores(table)["tp"] == found
+
+
+def two_cells(size, gap=0):
+    """Two cells of half the columns each, less a gap, inside a frame of background."""
+    labels = np.zeros((size, size), int)
+    rim, middle = size // 8, size // 2
+    labels[rim:-rim, rim : middle - gap] = 1
+    labels[rim:-rim, middle + gap : -rim] = 2
+    return labels
+
+
+def test_cells_of_a_mask_are_its_components():
+    cells = cells_of(quantise(two_cells(16) > 0), (16, 16), MASK)
+    np.testing.assert_array_equal(cells, two_cells(16) > 0)
+    apart = cells_of(quantise(two_cells(16, gap=1) > 0), (16, 16), MASK)
+    np.testing.assert_array_equal(apart, two_cells(16, gap=1))
+
+
+def test_gaps_are_filled_again_where_they_were_the_target():
+    truth = two_cells(16)
+    opened = quantise(to_gap_mask(truth))
+    cells = cells_of(opened, truth.shape, GAP)
+    np.testing.assert_array_equal(cells[truth > 0], truth[truth > 0])
+    assert set(np.unique(cells[:2])) <= {0, 1, 2}
+    row = frame_rows("01", 0, truth, cells_of(opened, truth.shape, MASK))
+    assert row[-1]["value"] == pytest.approx(5 / 6)
+    assert frame_rows("01", 0, truth, cells)[-1]["value"] > 0.9
+    assert cells_of(opened, truth.shape, GAP | {"evaluation.gap_reach": 0.0})[8, 8] == 0
+
+
+def test_reach_of_a_gap_grows_with_the_size_of_the_labels():
+    truth = two_cells(64)
+    # Two columns of 16, that is eight of 64, whatever their own size is.
+    opened = quantise(to_gap_mask(two_cells(16)))
+    cells = cells_of(opened, truth.shape, GAP)
+    assert (cells[16:48, 8:56] > 0).all()
+    assert len(np.unique(cells)) == 3
+    short = GAP | {"evaluation.gap_reach": 1.0}
+    assert not cells_of(opened, truth.shape, short)[16:48, 31:33].any()
+
+
+def test_an_arm_with_gaps_is_scored_against_whole_cells():
+    labels = two_cells(16)[None]
+    probabilities = quantise(to_gap_mask(labels))
+    tables = [frame_metrics([("01", 0)], labels, probabilities, kind) for kind in (GAP, MASK)]
+    filled, opened = (scores(table) for table in tables)
+    assert filled["fn"] == 0
+    assert opened["fn"] == 24
 
 
 def test_a_coarse_round_cell_is_scored_close_to_its_fine_one():
     rows, columns = (np.indices((128, 128)) + 0.5) / 128
     fine = np.hypot(rows - 0.45, columns - 0.55) < 0.3
     coarse = fine.reshape(64, 2, 64, 2).mean(axis=(1, 3))
-    table = frame_metrics([("01", 0)], fine[None].astype(int), coarse[None], 0.5)
+    table = frame_metrics([("01", 0)], fine[None].astype(int), quantise(coarse[None]), MASK)
     assert scores(table)["iou"] > 0.98
 
 
@@ -78,18 +168,60 @@ def test_spread_is_even_from_first_to_last(count, chosen):
         assert 1 <= np.diff(indices).min() >= np.diff(indices).max() - 1
 
 
+@pytest.mark.parametrize(
+    ("f1", "roles"),
+    [
+        ([0.5, 0.2, 0.9, 0.4], {"spread0": 0, "spread1": 3, "worst": 1, "best": 2}),
+        ([np.nan, 0.3, 0.2], {"spread0": 0, "spread1": 2, "worst": 2, "best": 1}),
+        ([np.nan, np.nan], {"spread0": 0, "spread1": 1}),
+        ([0.7], {"spread0": 0, "worst": 0, "best": 0}),
+    ],
+)
+def test_examples_are_spread_and_the_worst_and_the_best(f1, roles):
+    rows = [
+        {"video": "02", "frame": 50 + n, "metric": metric, "value": value}
+        for n, one in enumerate(f1)
+        for metric, value in (("iou", 1 - n), ("f1", one), ("seg_st", n))
+    ]
+    assert choose_examples(pd.DataFrame(rows), 2) == roles
+
+
 def test_examples_come_back_without_pickle(tmp_path):
     rng = np.random.default_rng(0)
-    images, probabilities = rng.normal(size=(3, 8, 8)), rng.random((3, 8, 8))
-    labels = rng.integers(0, 60_000, (3, 8, 8))
+    images, probabilities = rng.normal(size=(5, 8, 8)), rng.random((5, 8, 8))
+    labels = rng.integers(0, 60_000, (5, 8, 8))
     path = tmp_path / "examples.npz"
-    save_examples(path, [("01", 3), ("02", 5), ("02", 80)], images, labels, probabilities)
+    roles = ["spread0", "spread1", "spread2", "worst", "best"]
+    pairs = [("01", 3), ("02", 5), ("02", 80), ("02", 7), ("01", 3)]
+    save_examples(path, roles, pairs, images, labels, probabilities)
     with np.load(path, allow_pickle=False) as kept:
-        assert kept["video"].tolist() == ["01", "02", "02"]
-        assert kept["frame"].tolist() == [3, 5, 80]
+        assert kept["role"].tolist() == roles
+        assert kept["video"].tolist() == ["01", "02", "02", "02", "01"]
+        assert kept["frame"].tolist() == [3, 5, 80, 7, 3]
         np.testing.assert_array_equal(kept["labels"], labels)
-    example = read_example(path)
-    assert (example["video"], example["frame"]) == ("02", 5)
-    np.testing.assert_array_equal(example["labels"], labels[1])
-    np.testing.assert_allclose(example["image"], images[1], rtol=1e-3)
-    np.testing.assert_allclose(example["probability"], probabilities[1], rtol=1e-3)
+    for role, place in (("middle", 1), ("worst", 3), ("spread2", 2)):
+        example = read_example(path, role)
+        assert (example["video"], example["frame"]) == pairs[place]
+        np.testing.assert_array_equal(example["labels"], labels[place])
+        np.testing.assert_allclose(example["image"], images[place], rtol=1e-3)
+        np.testing.assert_allclose(example["probability"], probabilities[place], rtol=1e-3)
+    assert read_example(path)["role"] == "spread1"
+
+
+def test_example_of_a_role_that_no_frame_has(tmp_path):
+    path = tmp_path / "examples.npz"
+    save_examples(path, ["spread0"], [("01", 3)], *np.zeros((3, 1, 8, 8)))
+    assert read_example(path)["role"] == "spread0"
+    assert read_example(path, "worst") is None
+
+
+def test_predictions_come_back_as_they_were(tmp_path):
+    probabilities = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8)
+    path = tmp_path / "predictions.npz"
+    save_predictions(path, [("01", 80), ("02", 5), ("02", 6)], probabilities)
+    with np.load(path, allow_pickle=False) as kept:
+        assert set(kept.files) == {"video", "frame", "probability"}
+        assert kept["video"].tolist() == ["01", "02", "02"]
+        assert kept["frame"].tolist() == [80, 5, 6]
+        assert kept["probability"].dtype == np.uint8
+        np.testing.assert_array_equal(kept["probability"], probabilities)

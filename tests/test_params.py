@@ -92,13 +92,36 @@ BAD = {
         "2",
         "arms",
     ),
+    "measure of the profile in an arm": (
+        "arms: {gap: {evaluation.gap_reach: 2.0}}",
+        "arms.gap.evaluation.gap_reach",
+        "2.0",
+        "cannot differ between arms",
+    ),
+    "unknown fold of an arm": (
+        "arms: {none: {grid.folds: [first]}}",
+        "arms.none: grid.folds",
+        "'first'",
+        "'last'",
+    ),
+    "arm without a fold": ("arms: {none: {grid.folds: []}}", "arms.none: grid.folds", "a list"),
+    "unknown target": ("training: {target: gaps}", "training.target", "'gaps'", "'gap'"),
+    "unknown network": ("arms: {aspp: {model.network: aspq}}", "model.network", "'aspp'"),
+    "unknown arm to scan for an arm": (
+        "arms: {none_tuned: {scan.arm: augmented_tund}}",
+        "scan.arm",
+        "'augmented_tund'",
+        "did you mean augmented_tuned?",
+        "(arm none_tuned, augmented_tuned, rigid,",
+    ),
     "size and depth": ("image: {size: 100}", "image.size", "100", "2^model.depth = 16"),
     "cosine without updates": (
         "arms: {none_tuned: {training.updates: 0}}",
         "training.schedule",
         "'cosine'",
         "training.updates",
-        "(arm none_tuned, augmented_tuned)",
+        "(arm none_tuned, augmented_tuned, rigid, elastic, rigid_elastic, gap, gap_weighted, "
+        "gap_weighted_25, no_skip, aspp)",
     ),
     "online without changes": (
         "arms: {none: {augmentation.method: online}}",
@@ -114,10 +137,11 @@ BAD = {
         "augmentation.method: online",
     ),
     "scan without a scanned arm": (
-        "scan: {arm: none_tuned}",
+        "arms: {augmented_tuned: {training.learning_rate: 0.1}}",
         "training.learning_rate",
         "'scan'",
         "scan.arm",
+        "(arm none_tuned, rigid, elastic,",
     ),
     "fault of an arm whose updates another takes": (
         "training: {learning_rate: 0.1}\ngrid: {arms: [none_matched]}\n"
@@ -349,10 +373,57 @@ def test_new_arm_is_run_without_being_listed(tmp_path):
     assert listed.settings["grid.arms"] == ["none", "mine"]
 
 
-def test_arm_of_base_that_is_not_listed_is_not_run():
-    profile = load("base")
-    assert "rigid" in profile.arms
-    assert "rigid" not in profile.settings["grid.arms"]
+def test_arm_of_base_that_is_not_listed_is_not_run(tmp_path):
+    assert set(load("base").settings["grid.arms"]) == set(BASE["arms"])
+    profile = load(write(tmp_path, "grid: {arms: [none]}\narms: {rigid: {training.batch: 2}}"))
+    assert profile.arms["rigid"]["training.batch"] == 2
+    assert profile.settings["grid.arms"] == ["none"]
+
+
+def test_arm_has_the_folds_of_the_profile_or_its_own_or_those_of_its_parent(tmp_path):
+    text = """
+grid: {folds: [last, random]}
+arms:
+  none_tuned: {grid.folds: [01to02]}
+  rigid: {grid.folds: [random, 02to01]}
+"""
+    profile = load(write(tmp_path, text))
+    folds = {name: arm["grid.folds"] for name, arm in profile.arms.items()}
+    assert folds["augmented"] == profile.settings["grid.folds"] == ["last", "random"]
+    assert folds["none_tuned"] == folds["augmented_tuned"] == folds["elastic"] == ["01to02"]
+    assert folds["rigid"] == folds["aspp"] == ["random", "02to01"]
+
+
+def test_scan_of_an_arm_is_its_own_or_that_of_its_parent(tmp_path):
+    text = "scan: {updates: 7}\narms: {none_tuned: {scan.learning_rates: [0.5], scan.updates: 9}}"
+    arms = load(write(tmp_path, text)).arms
+    keys = ("scan.arm", "scan.learning_rates", "scan.updates")
+    rates = SPECS["scan.learning_rates"]["value"]
+    assert [arms["repeated"][key] for key in keys] == ["augmented", rates, 7]
+    assert [arms["gap_weighted"][key] for key in keys] == ["augmented_tuned", [0.5], 9]
+
+
+@pytest.mark.parametrize(
+    ("arm", "against", "differing"),
+    [
+        ("augmented", "none", {"augmentation.method"}),
+        ("none_matched", "none", {"training.updates"}),
+        ("repeated", "augmented", {"augmentation.method", "training.updates"}),
+        ("augmented_tuned", "none_tuned", {"augmentation.method"}),
+        ("rigid", "none_tuned", {"augmentation.method", "augmentation.rigid"}),
+        ("elastic", "none_tuned", {"augmentation.method", "augmentation.elastic"}),
+        ("rigid_elastic", "rigid", {"augmentation.elastic", "augmentation.grey"}),
+        ("gap", "rigid_elastic", {"training.target"}),
+        ("gap_weighted", "gap", {"weight_map.in_loss"}),
+        ("gap_weighted_25", "gap_weighted", {"weight_map.sigma"}),
+        ("no_skip", "rigid_elastic", {"model.network"}),
+        ("aspp", "rigid_elastic", {"model.network"}),
+    ],
+)
+@pytest.mark.parametrize("name", ["base", "smoke", "quick", "paper"])
+def test_arms_that_are_compared_differ_in_one_thing(name, arm, against, differing):
+    arms = load(name).arms
+    assert {key for key in SPECS if arms[arm][key] != arms[against][key]} == differing
 
 
 def test_outputs_are_named_after_the_file(tmp_path, monkeypatch):
@@ -361,7 +432,7 @@ def test_outputs_are_named_after_the_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [tmp_path / "mine.yaml"]
 
 
-@pytest.mark.parametrize("name", ["all_foreground", "scan_1e-03"])
+@pytest.mark.parametrize("name", ["all_foreground", "scan_none_1e-03"])
 def test_arm_with_the_name_of_another_result(tmp_path, name):
     file = write(tmp_path, f"arms: {{{name}: {{inherits: none}}}}")
     assert f"'{name}' names a baseline or a trial of the scan" in refusal(file)

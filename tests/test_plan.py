@@ -78,7 +78,8 @@ def test_every_run_comes_after_those_that_it_needs(make, parent, text):
 def test_runs_of_a_profile(make):
     profile = make("grid: {arms: [none, none_matched], folds: [last, random], seeds: 2}")
     runs = planned(profile)
-    trials = {f"scan_{rate}/{fold}/seed0" for rate in ("1e-03", "1e-02") for fold in FOLDS}
+    names = ("scan_augmented_1e-03", "scan_augmented_1e-02")
+    trials = {f"{name}/{fold}/seed0" for name in names for fold in FOLDS}
     arms = {
         f"{arm}/{fold}/seed{seed}"
         for arm in ("none", "none_matched", "augmented")
@@ -86,15 +87,61 @@ def test_runs_of_a_profile(make):
         for seed in (0, 1)
     }
     assert runs.keys() == trials | arms
-    assert runs["none/last/seed1"].needs == ("scan_1e-03/last/seed0", "scan_1e-02/last/seed0")
+    assert runs["none/last/seed1"].needs == tuple(f"{name}/last/seed0" for name in names)
     assert runs["none_matched/random/seed1"].needs[-1] == "augmented/random/seed1"
     assert {run.name for run in runs.values() if run.side == "validation"} == trials
 
 
+def test_runs_of_a_seed_come_before_those_of_the_next(make):
+    profile = make(
+        f"{NO_SCAN}grid: {{arms: [none, none_matched], folds: [last, random], seeds: 3}}"
+    )
+    runs = plan.plan(profile, RECORD)
+    assert [run.seed for run in runs] == [0] * 6 + [1] * 6 + [2] * 6
+    first, second, third = ([run.name[:-1] for run in runs if run.seed == n] for n in range(3))
+    assert first == second == third
+    assert [name.split("/")[1] for name in first] == ["last"] * 3 + ["random"] * 3
+
+
+def test_arm_is_run_on_its_own_folds_and_what_it_needs_there(make):
+    text = "grid: {arms: [none, none_matched], folds: [last, random, 01to02]}\n"
+    text += "arms: {none: {grid.folds: [last]}, none_matched: {grid.folds: [random, 02to01]}}"
+    runs = planned(make(NO_SCAN + text))
+    # 02to01 is none of the profile's folds; on random only the needed arm is added.
+    assert list(runs) == ["none/last/seed0", "augmented/random/seed0", "none_matched/random/seed0"]
+    scanned = planned(make(text))
+    trials = {run.fold for run in scanned.values() if run.side == "validation"}
+    assert trials == {"last", "random"}
+
+
+def test_arms_of_a_group_share_the_trials_of_their_scan(make):
+    runs = planned(make())
+    trials = {
+        "augmented": ("scan_augmented_1e-03/last/seed0", "scan_augmented_1e-02/last/seed0"),
+        "augmented_tuned": ("scan_augmented_tuned_3e-03/last/seed0",),
+    }
+    assert {name for name, run in runs.items() if run.side != "test"} == set(
+        sum(trials.values(), ())
+    )
+    for arm in ("none", "augmented", "none_matched"):
+        assert runs[f"{arm}/last/seed0"].needs[:2] == trials["augmented"]
+    for arm in ("none_tuned", "augmented_tuned", "gap_weighted", "aspp"):
+        assert runs[f"{arm}/last/seed0"].needs == trials["augmented_tuned"]
+    trial = runs["scan_augmented_tuned_3e-03/last/seed0"].settings
+    arm = make().arms["augmented_tuned"]
+    assert {key for key in trial if trial[key] != arm[key]} == {
+        "training.learning_rate",
+        "training.updates",
+        "training.epoch_updates",
+    }
+    assert [trial[f"training.{key}"] for key in ("updates", "epoch_updates")] == [4, 1]
+
+
 def test_rates_that_round_to_the_same_have_trials_of_their_own(make):
-    runs = planned(make("scan: {learning_rates: [1.2e-3, 1.4e-3, 1]}"))
-    rates = [run.settings["training.learning_rate"] for run in runs.values() if run.side != "test"]
-    assert rates == [1.2e-3, 1.4e-3, 1]
+    profile = make("scan: {learning_rates: [1.4e-3, 1, 1.2e-3]}\ngrid: {arms: [none]}")
+    trials = [run for run in planned(profile).values() if run.side != "test"]
+    assert [run.settings["training.learning_rate"] for run in trials] == [1.2e-3, 1.4e-3, 1]
+    assert trials[0].arm == "scan_augmented_1.2e-03"
 
 
 def test_arm_with_a_rate_of_its_own_waits_for_no_scan(make):
@@ -109,16 +156,25 @@ def test_arm_with_a_rate_of_its_own_waits_for_no_scan(make):
 @pytest.mark.parametrize(
     ("text", "arms"),
     [
-        ("arms: {none_tuned: {training.momentum: 0.5}}", {"none_tuned", "augmented_tuned"}),
+        (
+            "arms: {none_tuned: {training.momentum: 0.5}}",
+            {"none_tuned", "augmented_tuned", "gap_weighted", "aspp"},
+        ),
         ("arms: {augmented_tuned: {augmentation.copies: 2}}", {"augmented_tuned"}),
         # What takes its number of updates from an arm is done again with it.
-        (
-            "arms: {augmented: {augmentation.copies: 2}}",
-            {"augmented", "none_matched", "repeated"},
-        ),
+        ("arms: {augmented: {augmentation.copies: 2}}", {"augmented", "none_matched"}),
         ("arms: {none_matched: {training.momentum: 0.5}}", {"none_matched"}),
-        ("evaluation: {resamples: 300, block: 2}\nweight_map: {w0: 5.0}\ngrid: {seeds: 2}", set()),
+        ("evaluation: {resamples: 300, block: 2}\ngrid: {seeds: 2}", set()),
         ("scan: {updates: 7, plateau: 0.1}\narms: {mine: {inherits: none}}", set()),
+        # The weight map matters where it is in the loss, gaps where they are the target.
+        ("weight_map: {w0: 5.0, sigma: 3.0}", {"gap_weighted"}),
+        ("arms: {none: {weight_map.w0: 5.0, weight_map.sigma: 3.0}}", {"gap_weighted"}),
+        ("arms: {aspp: {weight_map.in_loss: true}}", {"aspp"}),
+        ("evaluation: {gap_reach: 2.0}", {"gap_weighted"}),
+        ("arms: {aspp: {training.target: gap}}", {"aspp"}),
+        ("arms: {aspp: {model.network: no_skip}}", {"aspp"}),
+        # On which folds an arm is run changes none of its runs.
+        ("arms: {none: {grid.folds: [last, random]}}", set()),
     ],
 )
 def test_change_does_again_what_depends_on_it(make, text, arms):
@@ -126,11 +182,24 @@ def test_change_does_again_what_depends_on_it(make, text, arms):
     assert {name.split("/")[0] for name in changed(before, after)} == arms
 
 
-def test_scanned_rate_ties_every_arm_that_takes_it_to_the_trials(make):
-    before, after = planned(make()), planned(make("scan: {updates: 7}"))
-    redone = {name.split("/")[0] for name in changed(before, after)}
-    published = {"none", "augmented", "none_matched", "repeated"}
-    assert redone == published | {"scan_1e-03", "scan_1e-02"}
+@pytest.mark.parametrize(
+    ("text", "arms"),
+    [
+        (
+            "scan: {updates: 7}",
+            {"none", "augmented", "none_matched", "scan_augmented_1e-03", "scan_augmented_1e-02"},
+        ),
+        (
+            "arms: {none_tuned: {scan.updates: 7}}",
+            {"none_tuned", "augmented_tuned", "gap_weighted", "aspp", "scan_augmented_tuned_3e-03"},
+        ),
+        # The trials are those of the arm that is scanned, whichever arm names it.
+        ("arms: {none_tuned: {scan.updates: 7}, augmented_tuned: {scan.updates: 4}}", set()),
+    ],
+)
+def test_scanned_rate_ties_every_arm_that_takes_it_to_the_trials(make, text, arms):
+    before, after = planned(make()), planned(make(text))
+    assert {name.split("/")[0] for name in changed(before, after)} == arms
 
 
 def test_same_settings_and_images_have_the_same_fingerprint(make):
@@ -261,13 +330,14 @@ def test_taking_over_that_fails_leaves_no_run(make, monkeypatch):
 
 @pytest.fixture
 def scanned(make):
-    """A profile of three rates, and what writes the histories of their trials."""
+    """A profile of three rates for the published recipe, and what writes their histories."""
     profile = make("scan: {learning_rates: [1.0e-1, 1.0e-3, 1.0e-2], plateau: 0.05}")
 
     def trials(**histories):
         for run in planned(profile).values():
-            if run.side == "validation":
-                finish(run, profile.outputs, **histories[run.arm.replace("-", "")])
+            if run.side == "validation" and run.settings["training.optimiser"] == "sgd":
+                name = run.arm.removeprefix("scan_augmented_").replace("-", "")
+                finish(run, profile.outputs, **histories[f"rate_{name}"])
 
     return profile, trials
 
@@ -275,17 +345,17 @@ def scanned(make):
 def test_scan_takes_the_lowest_validation_loss(scanned):
     profile, trials = scanned
     trials(
-        scan_1e03={"loss": [0.7, math.log(2) - 0.04], "val_loss": [0.65, 0.65]},
-        scan_1e02={"loss": [0.7, math.log(2) - 0.06], "val_loss": [0.5, 0.9]},
-        scan_1e01={"loss": [0.6, 0.1], "val_loss": [0.6, 0.55]},
+        rate_1e03={"loss": [0.7, math.log(2) - 0.04], "val_loss": [0.65, 0.65]},
+        rate_1e02={"loss": [0.7, math.log(2) - 0.06], "val_loss": [0.5, 0.9]},
+        rate_1e01={"loss": [0.6, 0.1], "val_loss": [0.6, 0.55]},
     )
-    table = plan.scan_table(profile, "last")
+    table = plan.scan_table(profile, "augmented", "last")
     assert table.learning_rate.tolist() == [1e-3, 1e-2, 1e-1]
     assert table.chosen.tolist() == [False, True, False]
     assert table.val_loss.tolist() == [0.65, 0.5, 0.55]
     assert table.left_plateau.tolist() == [False, True, True]
     assert table.updates.tolist() == [6, 6, 6]
-    assert set(table.fold) == {"last"}
+    assert set(zip(table.arm, table.fold, strict=True)) == {("augmented", "last")}
 
 
 @pytest.mark.parametrize("column", ["loss", "val_loss"])
@@ -294,11 +364,11 @@ def test_scan_never_takes_a_rate_that_diverged(scanned, column, lost):
     profile, trials = scanned
     best = {"loss": [0.1, 0.1], "val_loss": [0.1, 0.1]}
     trials(
-        scan_1e03={"val_loss": [0.69, 0.69]},
-        scan_1e02={"val_loss": [0.69, 0.68]},
-        scan_1e01=best | {column: [0.1, lost]},
+        rate_1e03={"val_loss": [0.69, 0.69]},
+        rate_1e02={"val_loss": [0.69, 0.68]},
+        rate_1e01=best | {column: [0.1, lost]},
     )
-    table = plan.scan_table(profile, "last")
+    table = plan.scan_table(profile, "augmented", "last")
     assert table.diverged.tolist() == [False, False, True]
     assert table.chosen.tolist() == [False, True, False]
 
@@ -306,8 +376,8 @@ def test_scan_never_takes_a_rate_that_diverged(scanned, column, lost):
 def test_scan_of_which_every_rate_diverged(scanned):
     profile, trials = scanned
     lost = {"loss": [0.5, math.nan], "val_loss": [math.nan, math.nan]}
-    trials(scan_1e03=lost, scan_1e02=lost, scan_1e01=lost)
-    assert not plan.scan_table(profile, "last").chosen.any()
+    trials(rate_1e03=lost, rate_1e02=lost, rate_1e01=lost)
+    assert not plan.scan_table(profile, "augmented", "last").chosen.any()
     run = planned(profile)["none/last/seed0"]
     with pytest.raises(StateError, match=r"none/last/seed0: every rate in scan\.learning_rates"):
         plan.settle(profile, run)
@@ -317,19 +387,19 @@ def test_scan_prefers_a_rate_that_left_the_plateau(scanned):
     profile, trials = scanned
     waiting = {"loss": [0.7, 0.69], "val_loss": [0.69, 0.69]}
     learning = {"loss": [0.7, 0.5], "val_loss": [0.9, 0.8]}
-    trials(scan_1e03=waiting, scan_1e02=learning, scan_1e01=waiting)
-    assert plan.scan_table(profile, "last").chosen.tolist() == [False, True, False]
+    trials(rate_1e03=waiting, rate_1e02=learning, rate_1e01=waiting)
+    assert plan.scan_table(profile, "augmented", "last").chosen.tolist() == [False, True, False]
 
 
 def test_scan_that_was_not_run(scanned):
     profile, _ = scanned
-    with pytest.raises(StateError, match="run scan_1e-03/last/seed0 first"):
-        plan.scan_table(profile, "last")
+    with pytest.raises(StateError, match="run scan_augmented_1e-03/last/seed0 first"):
+        plan.scan_table(profile, "augmented", "last")
 
 
 def test_settled_settings_are_numbers(scanned):
     profile, trials = scanned
-    trials(scan_1e03={}, scan_1e02={"val_loss": [0.7, 0.1]}, scan_1e01={})
+    trials(rate_1e03={}, rate_1e02={"val_loss": [0.7, 0.1]}, rate_1e01={})
     runs = planned(profile)
     finish(runs["augmented/last/seed0"], profile.outputs, updates=[40, 80])
     run = runs["none_matched/last/seed0"]
@@ -337,8 +407,46 @@ def test_settled_settings_are_numbers(scanned):
     settled = plan.settle(profile, run)
     assert settled == before | {"training.learning_rate": 1e-2, "training.updates": 80}
     assert run.settings == before
-    tuned = runs["none_tuned/last/seed0"]
-    assert plan.settle(profile, tuned) == tuned.settings
+
+
+def test_each_group_settles_on_the_rate_of_its_own_scan_and_fold(make):
+    text = (
+        "grid: {folds: [last, random]}\narms: {none_tuned: {scan.learning_rates: [0.1, 0.2, 0.3]}}"
+    )
+    profile = make(text)
+    best = {
+        "scan_augmented_1e-02/last": 0.5,
+        "scan_augmented_1e-03/random": 0.5,
+        "scan_augmented_tuned_3e-01/last": 0.5,
+        "scan_augmented_tuned_2e-01/random": 0.5,
+    }
+    runs = planned(profile)
+    for run in runs.values():
+        if run.side == "validation":
+            lowest = best.get(f"{run.arm}/{run.fold}", 0.6)
+            finish(run, profile.outputs, loss=[0.7, 0.5], val_loss=[0.7, lowest])
+    settled = {
+        name: plan.settle(profile, runs[f"{name}/seed0"])["training.learning_rate"]
+        for name in ("none/last", "none/random", "none_tuned/last", "aspp/random")
+    }
+    assert settled == {
+        "none/last": 1e-2,
+        "none/random": 1e-3,
+        "none_tuned/last": 0.3,
+        "aspp/random": 0.2,
+    }
+    table = plan.scan_table(profile, "augmented_tuned", "random")
+    assert table.learning_rate.tolist() == [0.1, 0.2, 0.3]
+
+
+def test_plateau_is_that_of_the_arm_that_is_scanned(make):
+    profile = make("arms: {augmented_tuned: {scan.plateau: 0.3, scan.learning_rates: [0.1, 0.2]}}")
+    losses = {"scan_augmented_tuned_1e-01": 0.5, "scan_augmented_tuned_2e-01": 0.3}
+    for run in planned(profile).values():
+        if run.arm in losses:
+            finish(run, profile.outputs, loss=[0.7, losses[run.arm]])
+    table = plan.scan_table(profile, "augmented_tuned", "last")
+    assert table.left_plateau.tolist() == table.chosen.tolist() == [False, True]
 
 
 def test_settings_cannot_be_settled_before_their_runs(make):
@@ -390,6 +498,8 @@ def redrawn(before, after):
         ("data: {phantom_seed: 3}", {"01", "02", "03", "05", "06"}),
         ("arms: {none: {about: Nothing}}", {"05", "06"}),
         ("arms: {augmented: {augmentation.copies: 2}}", {"05", "06"}),
+        ("arms: {aspp: {augmentation.elastic_sigma: 5.0}}", {"02", "05", "06"}),
+        # An arm that is not run is shown in no result.
         ("arms: {elastic: {augmentation.elastic_sigma: 5.0}}", {"02"}),
     ],
 )

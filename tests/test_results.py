@@ -14,7 +14,7 @@ COLUMNS = ["arm", "fold", "seed", "video", "frame", "metric", "value"]
 
 @pytest.fixture
 def profile(tmp_path, monkeypatch):
-    """A profile of three arms and a scan; what it computes goes below tmp_path."""
+    """A profile of three arms and two scans; what it computes goes below tmp_path."""
     monkeypatch.setattr(params, "OUTPUTS", tmp_path / "outputs")
     path = tmp_path / "mine.yaml"
     path.write_text("inherits: smoke\ngrid: {arms: [none, none_tuned, augmented_tuned]}\n")
@@ -49,9 +49,10 @@ def test_every_planned_run_is_listed_with_what_became_of_it(profile, runs):
     (failed / "error.txt").write_text("ValueError: no\n")
     table = results.run_table(profile, runs).set_index("arm")
     assert table.status.to_dict() == {
-        "scan_1e-03": "not run",
-        "scan_1e-02": "not run",
+        "scan_augmented_1e-03": "not run",
+        "scan_augmented_1e-02": "not run",
         "none": "completed",
+        "scan_augmented_tuned_3e-03": "not run",
         "none_tuned": "diverged",
         "augmented_tuned": "failed",
     }
@@ -64,7 +65,7 @@ def test_every_planned_run_is_listed_with_what_became_of_it(profile, runs):
 
 def test_metrics_are_those_of_finished_test_runs_and_baselines(profile, runs):
     finish(profile, runs, "none/last/seed0", f1=0.25)
-    finish(profile, runs, "scan_1e-03/last/seed0")
+    finish(profile, runs, "scan_augmented_1e-03/last/seed0")
     unfinished = runs[-1].folder(profile.outputs)
     unfinished.mkdir(parents=True)
     (unfinished / "metrics.csv").write_text("not,whole\n")
@@ -74,6 +75,38 @@ def test_metrics_are_those_of_finished_test_runs_and_baselines(profile, runs):
     assert table.columns.tolist() == COLUMNS
     assert table.set_index("arm").value.to_dict() == {"none": 0.25, "all_foreground": 0.75}
     assert set(table.video) == {"02"}
+
+
+def finish_trial(profile, runs, name, val_loss):
+    """Write what a trial leaves that ended with this validation loss."""
+    finish(profile, runs, f"{name}/last/seed0")
+    path = plan.find(runs, name, "last", 0).folder(profile.outputs) / "history.csv"
+    pd.read_csv(path).assign(val_loss=val_loss).to_csv(path, index=False)
+
+
+def test_scans_of_all_arms_in_one_table(profile, runs):
+    for name, val_loss in (
+        ("scan_augmented_1e-03", 0.6),
+        ("scan_augmented_1e-02", 0.5),
+        ("scan_augmented_tuned_3e-03", 0.4),
+    ):
+        finish_trial(profile, runs, name, val_loss)
+    table = results.scan_tables(profile, runs)
+    assert table.arm.tolist() == ["augmented", "augmented", "augmented_tuned"]
+    assert table.learning_rate.tolist() == [1e-3, 1e-2, 3e-3]
+    # Each arm has a rate of its own.
+    assert table.chosen.tolist() == [False, True, True]
+    assert set(table.fold) == {"last"}
+
+
+def test_no_scan_has_the_columns_of_one(profile, runs):
+    for name in ("scan_augmented_1e-03", "scan_augmented_1e-02", "scan_augmented_tuned_3e-03"):
+        finish_trial(profile, runs, name, 0.6)
+    given = [plan.find(runs, "none", "last", 0)]
+    given[0].settings["training.learning_rate"] = 0.01
+    nothing = results.scan_tables(profile, given)
+    assert nothing.empty
+    assert list(nothing) == list(results.scan_tables(profile, runs))
 
 
 def test_metrics_without_baselines(profile, runs):
@@ -137,6 +170,7 @@ def test_verdict_table_shows_values_as_they_are_known():
         ("Convolutions", 23, 23.0, nan, nan, "reproduced"),
         ("Images", 1447, 1447.0, nan, nan, "reproduced"),
         ("IoU", 0.77, nan, nan, nan, "cannot be tested"),
+        ("SEG", nan, 0.05, -0.01, 0.11, "partly"),
     ]
     columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "verdict"]
     table = findings.verdict_table(pd.DataFrame(rows, columns=columns))
@@ -145,6 +179,7 @@ def test_verdict_table_shows_values_as_they_are_known():
         ["Convolutions", "23", "23", "reproduced"],
         ["Images", "1447", "1447", "reproduced"],
         ["IoU", "0.77", "–", "cannot be tested"],
+        ["SEG", "–", "0.050 (-0.010 to 0.110)", "partly"],
     ]
 
 
@@ -223,15 +258,15 @@ def test_first_sentence_leaves_out_what_was_not_measured():
 
 
 def effects(mean, low, high):
-    """Verdicts of a measured effect, of one that was not measured, and of a score."""
+    """Verdicts of a measured effect, of one that was not measured, of a score and of a curve."""
     nan = float("nan")
     return pd.DataFrame(
         {
-            "claim": ["A raises B", "C raises D", "Test F1"],
-            "rule": ["difference above 0", "difference above 0", "within 0.05"],
-            "reproduced": [mean, nan, 0.5],
-            "ci_low": [low, nan, 0.4],
-            "ci_high": [high, nan, 0.6],
+            "claim": ["A raises B", "C raises D", "Test F1", "It overfits"],
+            "rule": ["above 0", "above 0", "within 0.05", "above 0.05"],
+            "reproduced": [mean, nan, 0.5, 0.2],
+            "ci_low": [low, nan, 0.4, 0.1],
+            "ci_high": [high, nan, 0.6, 0.3],
         }
     )
 
@@ -243,13 +278,13 @@ def effects(mean, low, high):
             0.05,
             0.01,
             0.09,
-            "+0.050 (95 % interval +0.010 to +0.090), which excludes zero: augmentation helped",
+            "+0.050 (95 % interval +0.010 to +0.090), which excludes zero: as claimed",
         ),
         (
             -0.05,
             -0.09,
             -0.01,
-            "-0.050 (95 % interval -0.090 to -0.010), which excludes zero: augmentation hurt",
+            "-0.050 (95 % interval -0.090 to -0.010), which excludes zero: the opposite",
         ),
         (0.05, -0.01, 0.09, "which includes zero: no effect shown"),
     ],

@@ -182,6 +182,31 @@ def test_make_begins_with_what_others_wait_for(profile):
     assert make(profile)[0] == "augmented/last/seed0"
 
 
+def test_make_ends_the_runs_of_a_seed_before_those_of_the_next(profile):
+    text = profile.path.read_text().replace("arms: [", "seeds: 3, arms: [")
+    profile.path.write_text(text)
+    several = params.load(profile.path)
+    run.write_plan(several)
+    runs = [name for name in make(several, "-j1") if "/" in name]
+    arms = ["augmented", "none", "none_matched", "repeated", "none_tuned"]
+    # Of each seed what others wait for comes first.
+    assert runs == [f"{arm}/last/seed{seed}" for seed in range(3) for arm in arms]
+
+
+def test_every_run_comes_after_the_trials_of_every_scan(profile):
+    text = profile.path.read_text().replace("learning_rate: 1.0e-2", "patience: 5")
+    profile.path.write_text(text)
+    scanned = params.load(profile.path)
+    run.write_plan(scanned)
+    runs = [name for name in make(scanned, "-j4") if "/" in name]
+    trials = ["augmented_1e-03", "augmented_1e-02", "augmented_tuned_3e-03"]
+    assert set(runs[:3]) == {f"scan_{trial}/last/seed0" for trial in trials}
+    # The plan says so itself; without jobs Make keeps to the order of its list.
+    rules = (scanned.outputs / "plan.mk").read_text().splitlines()
+    rule = next(line for line in rules if line.startswith("none_tuned/last/seed0:"))
+    assert set(rule.partition(" | ")[2].split()) == set(runs[:3])
+
+
 def test_run_waits_for_what_it_needs_unless_that_is_done(profile):
     need, waiting = "augmented/last/seed0", "none_matched/last/seed0"
     run.write_plan(profile)

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import metrics
-from lib.statistics import block_sample, paired_difference, summarise
+from lib.statistics import (
+    METRICS,
+    block_sample,
+    is_video_fold,
+    of_fold,
+    paired_difference,
+    summarise,
+)
 
 
 def tidy(arm, values, metric="f1", seeds=None):
@@ -22,9 +29,13 @@ def tidy(arm, values, metric="f1", seeds=None):
 
 
 def counted(arm, tp, fp, fn, tn):
-    """Tidy table of counts, each of shape (seeds, frames) or a number, and their scores."""
+    """Tidy table of counts, each of shape (seeds, frames) or a number, and their scores.
+
+    SEG, which does not follow from counts, is 0.25 on every frame.
+    """
     counts = dict(zip(metrics.COUNTS, np.broadcast_arrays(tp, fp, fn, tn), strict=True))
     rows = {name: np.empty(counts["tp"].shape) for name in (*metrics.COUNTS, *metrics.SCORES)}
+    rows["seg_st"] = np.full(counts["tp"].shape, 0.25)
     for place in np.ndindex(counts["tp"].shape):
         one = {name: int(values[place]) for name, values in counts.items()}
         for name, value in (one | metrics.scores(one)).items():
@@ -65,7 +76,8 @@ def test_mean_over_frames_and_pooled_score_of_a_known_case():
     assert rows.loc["recall_pooled", "mean"] == pytest.approx(20 / 24)
     assert rows.loc["precision_pooled", "mean"] == pytest.approx(20 / 24)
     assert set(rows.n_seeds) == set(rows.n_frames) == {2}
-    assert set(rows.index) == {*metrics.SCORES, *(f"{name}_pooled" for name in metrics.SCORES)}
+    pooled = {f"{name}_pooled" for name in metrics.SCORES}
+    assert set(rows.index) == set(METRICS) == {*metrics.SCORES, *pooled, "seg_st"}
     assert (rows.ci_low <= rows["mean"]).all()
     assert (rows.ci_high >= rows["mean"]).all()
 
@@ -82,14 +94,22 @@ def test_undefined_values_are_left_out_of_the_mean_and_of_the_frames():
     assert nothing.loc["f1", "n_frames"] == 0
 
 
+def test_seg_is_the_mean_over_the_frames_that_have_cells():
+    table = counted("none", tp=[[2, 0, 4, 4]], fp=0, fn=0, tn=5)
+    table.loc[table.metric == "seg_st", "value"] = [0.5, np.nan, 1.0, 0.0]
+    rows = summary(table, block=1)
+    assert rows.loc["seg_st", ["mean", "n_frames"]].tolist() == [pytest.approx(0.5), 3]
+
+
 def test_frames_and_seeds_are_counted_apart_for_each_arm_and_fold():
     videos = np.zeros((2, 2, 5))
-    parts = [tidy("none", videos + 1, name) for name in (*metrics.COUNTS, *metrics.SCORES)]
+    names = (*metrics.COUNTS, *metrics.SCORES, "seg_st")
+    parts = [tidy("none", videos + 1, name) for name in names]
     other = counted("augmented", tp=np.ones((3, 4)), fp=1, fn=1, tn=1)
     rows = summarise(
         pd.concat([*parts, other, other.assign(fold="random")]), block=2, resamples=100
     )
-    assert len(rows) == 3 * 2 * len(metrics.SCORES)
+    assert len(rows) == 3 * len(METRICS)
     sizes = rows.groupby(["arm", "fold"])[["n_seeds", "n_frames"]].agg(["min", "max"])
     assert sizes.loc[("none", "last")].tolist() == [2, 2, 10, 10]
     assert sizes.loc[("augmented", "random")].tolist() == [3, 3, 4, 4]
@@ -208,3 +228,85 @@ def test_arms_without_a_common_frame_have_no_difference():
     assert np.isnan(difference).all()
     missing = paired_difference(table, "one", "nobody", "f1", block=1, resamples=100)
     assert np.isnan(missing).all()
+
+
+# Both videos held out in turn
+
+
+def folds(values):
+    """Tidy table of an arm "values", and of an arm that is 0 everywhere, on each fold given."""
+    parts = [
+        tidy(arm, factor * np.asarray(one)).assign(fold=fold)
+        for fold, one in values.items()
+        for arm, factor in (("values", 1), ("zero", 0))
+    ]
+    return pd.concat(parts)
+
+
+@pytest.mark.parametrize(
+    ("fold", "held_out"),
+    [("01to02", True), ("02to01", True), ("last", False), ("random", False), ("video", False)],
+)
+def test_folds_that_hold_a_video_out(fold, held_out):
+    assert is_video_fold(fold) == held_out
+
+
+def test_video_stands_for_the_folds_that_hold_one_out():
+    table = folds({"last": [[1]], "01to02": [[2]], "02to01": [[3]], "random": [[4]]})
+    assert set(of_fold(table, "video").fold) == {"01to02", "02to01"}
+    assert set(of_fold(table, "last").fold) == {"last"}
+    assert of_fold(table[table.fold == "random"], "video").empty
+    assert list(of_fold(table[:0], "video")) == list(table)
+
+
+def test_mean_of_two_videos_counts_each_the_same():
+    first = counted("none", tp=[[8, 8, 8, 8]], fp=2, fn=2, tn=8).assign(fold="01to02")
+    second = counted("none", tp=[[4, 4], [4, 4]], fp=6, fn=6, tn=4).assign(fold="02to01")
+    beside = counted("none", tp=[[10, 10]], fp=0, fn=0, tn=1).assign(fold="last")
+    rows = summarise(pd.concat([first, beside, second]), block=2, resamples=100)
+    assert rows.fold.unique().tolist() == ["01to02", "last", "02to01", "video"]
+    both = rows[rows.fold == "video"].set_index("metric")
+    assert set(both.index) == set(METRICS)
+    for name in ("f1", "f1_pooled"):
+        # F1 is 0.8 on the four frames of one video and 0.4 on the two of the other.
+        assert both.loc[name, ["mean", "ci_low", "ci_high"]].tolist() == pytest.approx([0.6] * 3)
+    assert both.loc["f1", ["n_seeds", "n_frames"]].tolist() == [1, 6]
+
+
+def test_one_video_held_out_has_no_mean_of_two():
+    table = counted("none", tp=[[8, 8]], fp=2, fn=2, tn=8)
+    table = pd.concat([table.assign(fold="01to02"), table.assign(fold="random")])
+    assert set(summarise(table, block=2, resamples=100).fold) == {"01to02", "random"}
+
+
+def test_difference_is_the_mean_over_the_folds_of_its_table():
+    table = folds({"01to02": [[0.25] * 6], "02to01": [[0.75] * 2]})
+    difference = paired_difference(table, "values", "zero", "f1", block=1, resamples=100)
+    assert difference == (0.5, 0.5, 0.5)
+
+
+def test_difference_where_a_fold_lacks_one_of_the_arms():
+    table = folds({"01to02": [[0.25] * 6], "02to01": [[0.75] * 6]})
+    table = table[(table.fold == "01to02") | (table.arm == "zero")]
+    found = paired_difference(table, "values", "zero", "f1", block=1, resamples=100)
+    assert np.isnan(found).all()
+    nothing = paired_difference(table[:0], "values", "zero", "f1", block=1, resamples=100)
+    assert np.isnan(nothing).all()
+
+
+def test_one_fold_is_drawn_apart_from_the_other():
+    values = np.random.default_rng(7).random((1, 1, 60))
+    # Drawn alike, what is high in one video would be low in the other, and the mean always 0.
+    table = folds({"01to02": values, "02to01": -values})
+    difference = paired_difference(table, "values", "zero", "f1", block=1, resamples=400)
+    error = 1.96 * values.std() / np.sqrt(2 * 60)
+    assert difference == pytest.approx((0, -error, error), abs=0.15 * error)
+    found = np.arange(100)[None]
+    opposite = [
+        counted("none", tp=tp, fp=0, fn=99 - tp, tn=1).assign(fold=fold)
+        for fold, tp in (("01to02", found), ("02to01", 99 - found))
+    ]
+    rows = summarise(pd.concat(opposite), block=1, resamples=200)
+    both = rows[(rows.fold == "video") & (rows.metric == "recall")].iloc[0]
+    assert both["mean"] == pytest.approx(0.5)
+    assert both.ci_high - both.ci_low > 0.05

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from lib import metrics, params, training
-from lib.arrays import to_mask
+from lib.arrays import to_gap_mask, to_mask
 from lib.augmentation import static_copy
 from lib.evaluation import predict
 from lib.files import StateError
+from lib.weight_map import weight_map
 
 SMOKE = params.load("smoke").arms
 PUBLISHED = SMOKE["none"] | {"training.learning_rate": 1e-3, "training.epochs": 50}
@@ -81,6 +82,54 @@ def test_online_copies_are_new_at_each_update_and_the_same_again():
     again, _ = samples("rigid_elastic", {}, range(6))
     assert len(set(keys(seen))) == len(seen)
     np.testing.assert_array_equal(seen, again)
+
+
+# Targets and weights
+
+
+def blocks(frames=1):
+    """Labels of two touching cells that fill the frame but for its last two rows."""
+    labels = np.zeros((frames, 8, 8), np.uint16)
+    labels[:, :6, :4], labels[:, :6, 4:] = 3, 5
+    return labels
+
+
+def test_target_is_the_mask_of_the_cells():
+    (masks,) = training.target(blocks(2), SMOKE["none"])
+    assert (masks.dtype, masks.shape) == (np.float32, (2, 8, 8, 1))
+    np.testing.assert_array_equal(masks[..., 0], to_mask(blocks(2)))
+
+
+def test_target_of_an_arm_with_gaps_leaves_them_out():
+    (masks,) = training.target(blocks(), SMOKE["gap"])
+    assert masks.dtype == np.float32
+    np.testing.assert_array_equal(masks[..., 0], to_gap_mask(blocks()))
+    assert masks.sum() == 6 * 8 - 6 * 2
+
+
+@pytest.mark.parametrize(("arm", "sigma"), [("gap_weighted", 5), ("gap_weighted_25", 25)])
+def test_weights_are_those_of_the_cells_as_they_touch(arm, sigma):
+    labels = np.concatenate([blocks(), 0 * blocks()])
+    masks, weights = training.target(labels, SMOKE[arm])
+    np.testing.assert_array_equal(masks[..., 0], to_gap_mask(labels))
+    assert (weights.dtype, weights.shape) == (np.float32, (2, 8, 8))
+    # 8 px stand for 512.
+    first = weight_map(labels[0], w0=10, sigma=sigma * 8 / 512)
+    np.testing.assert_array_equal(weights, [first, np.ones((8, 8))])
+    wide = training.target(labels, SMOKE[arm] | {"weight_map.w0": 0.0})[1]
+    np.testing.assert_allclose(wide[0, :6], 64 / (2 * 48))
+
+
+def test_batch_has_weights_where_the_loss_is_weighted():
+    frames = side(4, 16)
+    plain = training.batch(frames, SMOKE["gap"], 7, 2)
+    images, masks, weights = training.batch(frames, SMOKE["gap_weighted"], 7, 2)
+    assert len(plain) == 2
+    np.testing.assert_array_equal(plain[0], images)
+    np.testing.assert_array_equal(plain[1], masks)
+    assert weights.shape == images.shape[:3] == (4, 16, 16)
+    # The frames are warped, and their weights with them: no frame has those of another.
+    assert len(set(keys(weights))) == 4
 
 
 def test_memory_does_not_grow_with_static_copies():
@@ -213,6 +262,33 @@ def test_validation_frames_are_never_augmented(tmp_path):
     np.testing.assert_array_equal(masks, np.tile(to_mask(labels), (2, 1, 1)))
 
 
+def weighted(**changes):
+    settings = {f"training.{key}": value for key, value in changes.items()}
+    return PUBLISHED | {"weight_map.in_loss": True} | settings
+
+
+def test_weighted_loss_of_validation_chooses_the_epoch_and_ends_the_run(tmp_path):
+    # The loss as of every arm, then the weighted one, of each epoch.
+    losses = [(0.5, 3.0), (0.4, 2.0), (0.3, 2.5), (0.2, 2.6), (0.1, 1.0)]
+    model = StandIn(loss for pair in losses for loss in pair)
+    settings = weighted(patience=2)
+    history = training.train(
+        model, side(2), side(2, seed=1), settings, seed=0, folder=tmp_path, say=list
+    )
+    assert history.val_loss.tolist() == [0.5, 0.4, 0.3, 0.2]
+    assert history.val_weighted_loss.tolist() == [3.0, 2.0, 2.5, 2.6]
+    assert training.best_epoch(history) == 2
+    assert training.best_epoch(history.drop(columns="val_weighted_loss")) == 4
+    assert model.weights == 4
+    assert [len(frame) for frame in model.validated[:4]] == [2, 2, 3, 3]
+    assert {len(drawn) for drawn in model.trained} == {3}
+
+
+def test_best_epoch_where_no_weighted_loss_is_a_number():
+    history = pd.DataFrame({"epoch": [1], "val_loss": [0.5], "val_weighted_loss": [np.nan]})
+    assert training.best_epoch(history) is None
+
+
 @pytest.mark.parametrize("lost", [np.nan, np.inf])
 def test_divergence_ends_the_run_with_the_best_weights_so_far(tmp_path, lost):
     model = StandIn([0.7, 0.6, 0.65, lost, 0.1])
@@ -268,6 +344,7 @@ def test_a_full_disk_names_the_checkpoint_and_keeps_the_one_before(tmp_path, mon
 # With a network: batch normalisation, dropout, Adam and a cosine all have a state of their own.
 
 TUNED = SMOKE["rigid_elastic"] | {
+    "training.learning_rate": 3e-3,
     "image.size": 16,
     "model.depth": 1,
     "training.batch": 2,
@@ -276,17 +353,24 @@ TUNED = SMOKE["rigid_elastic"] | {
 }
 
 
-def loss_of(masks, probabilities):
-    """Mean binary cross-entropy of all pixels."""
-    return -np.log(np.where(masks, probabilities, 1 - probabilities)).mean()
+def loss_of(masks, probabilities, weights=1):
+    """Mean binary cross-entropy of all pixels, each times its weight."""
+    return -(weights * np.log(np.where(masks, probabilities, 1 - probabilities))).mean()
 
 
 def f1_of(masks, probabilities):
     return metrics.scores(metrics.count(masks, probabilities > 0.5))["f1"]
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+# At 16 px a width of 50 px at 512 is one and a half pixels, so that the border counts.
+WEIGHTED = TUNED | {
+    "training.target": "gap",
+    "weight_map.in_loss": True,
+    "weight_map.sigma": 50.0,
+}
+
+
+def stopped_and_whole(settings, tmp_path_factory):
     """Train a network in one go, and another from what an interrupted run would have left."""
     folder, left = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("left")
 
@@ -295,18 +379,30 @@ def runs(tmp_path_factory):
             shutil.copytree(folder / "checkpoints", left / "checkpoints")
 
     data = {"training": side(5, 16), "validation": side(3, 16, seed=1)}
-    whole, resumed = training.build(TUNED, 0), training.build(TUNED, 0)
-    history = training.train(whole, **data, settings=TUNED, seed=0, folder=folder, say=interrupt)
+    whole, resumed = training.build(settings, 0), training.build(settings, 0)
+    history = training.train(whole, **data, settings=settings, seed=0, folder=folder, say=interrupt)
     # The state of a new process is another one.
     keras.utils.set_random_seed(99)
     resumed.set_weights([0 * weight for weight in resumed.get_weights()])
-    later = training.train(resumed, **data, settings=TUNED, seed=0, folder=left, say=list)
+    later = training.train(resumed, **data, settings=settings, seed=0, folder=left, say=list)
     return SimpleNamespace(
         whole=whole, history=history, resumed=resumed, later=later, folder=folder, left=left, **data
     )
 
 
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(runs):
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return stopped_and_whole(TUNED, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def weighted_runs(tmp_path_factory):
+    return stopped_and_whole(WEIGHTED, tmp_path_factory)
+
+
+@pytest.mark.parametrize("name", ["runs", "weighted_runs"])
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(name, request):
+    runs = request.getfixturevalue(name)
     assert runs.history.updates.tolist() == [3, 6, 8]
     columns = runs.history.columns.drop("seconds")
     pd.testing.assert_frame_equal(runs.later[columns], runs.history[columns], rtol=1e-6)
@@ -315,13 +411,15 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(runs):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7, err_msg=one.path)
 
 
-def test_history_has_what_the_curves_need(runs):
+def test_history_has_what_the_curves_need(runs, weighted_runs):
     scores = ["loss", "f1", "iou", "mean_iou", "batch_f1"]
-    assert set(runs.history) == {
+    names = {
         *("epoch", "updates", "learning_rate", "seconds"),
         *scores,
         *(f"val_{name}" for name in scores),
     }
+    assert set(runs.history) == names
+    assert set(weighted_runs.history) == names | {"val_weighted_loss"}
     halves = (1 + np.cos(np.pi * np.array([0, 3, 6]) / 8)) / 2
     np.testing.assert_allclose(runs.history.learning_rate, 3e-3 * halves, rtol=1e-5)
 
@@ -337,6 +435,22 @@ def test_the_best_weights_are_returned_and_score_as_the_history_says(runs):
         assert best[f"val_{name}"] == pytest.approx(scores[name])
     frames = [f1_of(*pair) for pair in zip(masks, probabilities, strict=True)]
     assert best.val_batch_f1 == pytest.approx(np.mean(frames))
+
+
+def test_weighted_loss_is_that_of_the_weight_maps_and_targets_have_gaps(weighted_runs):
+    history = weighted_runs.history
+    best = history.loc[training.best_epoch(history) - 1]
+    images, labels = weighted_runs.validation
+    masks, probabilities = to_gap_mask(labels), predict(weighted_runs.whole, images)
+    weights = np.stack([weight_map(frame, w0=10, sigma=50 * 16 / 512) for frame in labels])
+    assert best.val_weighted_loss == history.val_weighted_loss.min()
+    assert best.val_loss == pytest.approx(loss_of(masks, probabilities), rel=1e-5)
+    expected = loss_of(masks, probabilities, weights)
+    assert best.val_weighted_loss == pytest.approx(expected, rel=1e-5)
+    assert abs(best.val_weighted_loss - best.val_loss) > 0.1
+    # Scores of pixels are not weighted.
+    pooled = metrics.scores(metrics.count(masks, probabilities > 0.5))
+    assert best.val_f1 == pytest.approx(pooled["f1"])
 
 
 def test_saved_network_predicts_the_same(runs, tmp_path):
@@ -369,6 +483,19 @@ def test_optimiser_of_the_report_and_of_the_tuned_arms(arm, kind, nesterov):
     assert float(optimiser.learning_rate) == 0.25
     if nesterov:
         assert (optimiser.momentum, optimiser.nesterov) == (0.99, True)
+
+
+@pytest.mark.parametrize("name", ["unet", "no_skip", "aspp"])
+def test_network_of_an_arm(name):
+    settings = TUNED | {"model.network": name, "model.depth": 2}
+    model = training.build(settings, 0)
+    assert model.name == name
+    assert model.output_shape == (None, 16, 16, 1)
+    assert [SMOKE[arm]["model.network"] for arm in ("gap", "no_skip", "aspp")] == [
+        "unet",
+        "no_skip",
+        "aspp",
+    ]
 
 
 # With a network that learns nothing, so that its curves can be computed afterwards.
@@ -409,6 +536,28 @@ def test_curves_are_those_of_all_batches_of_an_epoch(still, tmp_path):
     batches = [f1_of(masks[n : n + 2], probabilities[n : n + 2]) for n in (0, 2, 4)]
     assert first.batch_f1 == pytest.approx(np.mean(batches))
     assert second.loss == pytest.approx(first.loss, rel=1e-5)
+
+
+def test_curve_of_a_weighted_loss_and_two_losses_by_hand(still, tmp_path):
+    settings = STILL | {"weight_map.in_loss": True, "training.epochs": 1}
+    for layer in still.layers:
+        layer.set_weights([0 * weight for weight in layer.get_weights()])
+    # A network of zeros but for its last bias answers the same everywhere: odds of 3 to 1.
+    kernel, bias = still.get_layer("logits").get_weights()
+    still.get_layer("logits").set_weights([kernel, bias + np.float32(np.log(3))])
+    labels = blocks(2)
+    labels[1, :, 4:] = 0
+    data = np.zeros(labels.shape, np.float32), labels
+    row = training.train(still, data, data, settings, seed=0, folder=tmp_path, say=list).iloc[0]
+    # Cells are 48 and 24 of 64 px: a pixel of a cell costs ln 4/3, of the background ln 4.
+    cell, background = np.log(4 / 3), np.log(4)
+    plain = (72 * cell + 56 * background) / 128
+    # Balanced classes count a half each; the border of the two cells of frame 0 comes on top. Its
+    # width is 5 px at 512, so that it is 10 exp(-(0 + 1)**2 / (2 * 0.078**2)) = 0 at 8 px.
+    balanced = (cell + background) / 2
+    assert row.val_loss == pytest.approx(plain, rel=1e-5)
+    assert row.val_weighted_loss == pytest.approx(balanced, rel=1e-5)
+    assert row.loss == pytest.approx(balanced, rel=1e-5)
 
 
 def test_weights_that_are_lost_end_the_run_even_where_the_loss_hides_it(still, tmp_path):
