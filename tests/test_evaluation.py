@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lib import metrics
 from lib.arrays import to_gap_mask
 from lib.evaluation import (
+    STEPS,
     cells_of,
     choose_examples,
     frame_metrics,
@@ -21,9 +22,6 @@ from lib.evaluation import (
     save_predictions,
     spread,
 )
-
-MASK = {"evaluation.threshold": 0.5, "training.target": "mask"}
-GAP = MASK | {"training.target": "gap", "evaluation.gap_reach": 3.0}
 
 
 def scores(table, frame=0):
@@ -39,16 +37,17 @@ def test_prediction_is_the_probability_of_the_logit():
 
 
 @given(st.floats(0, 1))
-def test_steps_of_a_probability_are_fine_and_keep_the_side_of_a_half(probability):
+def test_steps_of_a_probability_are_near_and_keep_the_side_of_a_half(probability):
     step = quantise(np.array([probability], np.float32))
     assert step.dtype == np.uint8
-    assert step[0] / 255 == pytest.approx(probability, abs=0.5 / 255 + 1e-6)
+    assert step[0] / STEPS == pytest.approx(probability, abs=0.5 / STEPS + 1e-6)
     if abs(probability - 0.5) > 1e-6:
-        assert (step[0] / 255 >= 0.5) == (probability >= 0.5)
+        assert (step[0] / STEPS >= 0.5) == (probability >= 0.5)
 
 
 def test_steps_run_from_nothing_to_all():
-    assert quantise(np.array([0, 0.5, 1])).tolist() == [0, 128, 255]
+    # A half lies between two steps, and counts as cell as it does before it is rounded.
+    assert quantise(np.array([0, 0.5, 1])).tolist() == [0, 16, 31]
 
 
 def test_rows_of_a_frame_are_counts_and_scores():
@@ -76,7 +75,7 @@ def test_half_size_probabilities_are_scored_against_full_labels():
     labels[:, 20:90, 64:] = 9
     probabilities = (labels[:, ::2, ::2] > 0).astype(np.float32)
     probabilities[1] *= 0.3
-    table = frame_metrics([("01", 4), ("02", 0)], labels, quantise(probabilities), MASK)
+    table = frame_metrics([("01", 4), ("02", 0)], labels, quantise(probabilities), 0.5)
     # Edges at even rows and columns are met exactly by linear interpolation.
     same = scores(table, 4)
     assert same[list(metrics.COUNTS)].tolist() == [70 * 64, 0, 0, 128**2 - 70 * 64]
@@ -86,13 +85,13 @@ def test_half_size_probabilities_are_scored_against_full_labels():
     assert set(table[table.frame == 0].video) == {"02"}
 
 
-def test_threshold_counts_from_its_own_value():
-    labels = np.ones((1, 4, 4), int)
-    for threshold, found in ((0.2, 16), (0.21, 0)):
-        settings = MASK | {"evaluation.threshold": threshold}
-        # 51 of 255 steps.
-        table = frame_metrics([("01", 0)], labels, np.full((1, 2, 2), 51, np.uint8), settings)
-        assert scores(table)["tp"] == found
+@pytest.mark.parametrize(
+    ("step", "threshold", "found"),
+    [(STEPS, 1.0, 16), (STEPS - 1, 1.0, 0), (7, 0.22, 16), (7, 0.23, 0)],  # 7 / 31 = 0.226
+)
+def test_threshold_counts_from_its_own_value(step, threshold, found):
+    labels, steps = np.ones((1, 4, 4), int), np.full((1, 2, 2), step, np.uint8)
+    assert scores(frame_metrics([("01", 0)], labels, steps, threshold))["tp"] == found
 
 
 def two_cells(size, gap=0):
@@ -104,50 +103,29 @@ def two_cells(size, gap=0):
     return labels
 
 
-def test_cells_of_a_mask_are_its_components():
-    cells = cells_of(quantise(two_cells(16) > 0), (16, 16), MASK)
+def test_cells_of_a_prediction_are_its_components():
+    cells = cells_of(quantise(two_cells(16) > 0), (16, 16), 0.5)
     np.testing.assert_array_equal(cells, two_cells(16) > 0)
-    apart = cells_of(quantise(two_cells(16, gap=1) > 0), (16, 16), MASK)
+    apart = cells_of(quantise(two_cells(16, gap=1) > 0), (16, 16), 0.5)
     np.testing.assert_array_equal(apart, two_cells(16, gap=1))
 
 
-def test_gaps_are_filled_again_where_they_were_the_target():
-    truth = two_cells(16)
-    opened = quantise(to_gap_mask(truth))
-    cells = cells_of(opened, truth.shape, GAP)
-    np.testing.assert_array_equal(cells[truth > 0], truth[truth > 0])
-    assert set(np.unique(cells[:2])) <= {0, 1, 2}
-    row = frame_rows("01", 0, truth, cells_of(opened, truth.shape, MASK))
-    assert row[-1]["value"] == pytest.approx(5 / 6)
-    assert frame_rows("01", 0, truth, cells)[-1]["value"] > 0.9
-    assert cells_of(opened, truth.shape, GAP | {"evaluation.gap_reach": 0.0})[8, 8] == 0
-
-
-def test_reach_of_a_gap_grows_with_the_size_of_the_labels():
-    truth = two_cells(64)
-    # Two columns of 16, that is eight of 64, whatever their own size is.
-    opened = quantise(to_gap_mask(two_cells(16)))
-    cells = cells_of(opened, truth.shape, GAP)
-    assert (cells[16:48, 8:56] > 0).all()
-    assert len(np.unique(cells)) == 3
-    short = GAP | {"evaluation.gap_reach": 1.0}
-    assert not cells_of(opened, truth.shape, short)[16:48, 31:33].any()
-
-
-def test_an_arm_with_gaps_is_scored_against_whole_cells():
+def test_gaps_keep_cells_apart_and_are_missed_as_they_are():
     labels = two_cells(16)[None]
-    probabilities = quantise(to_gap_mask(labels))
-    tables = [frame_metrics([("01", 0)], labels, probabilities, kind) for kind in (GAP, MASK)]
-    filled, opened = (scores(table) for table in tables)
-    assert filled["fn"] == 0
-    assert opened["fn"] == 24
+    opened = scores(frame_metrics([("01", 0)], labels, quantise(to_gap_mask(labels)), 0.5))
+    # Of twelve rows and columns the middle two columns are gap: of each cell one column of six.
+    assert (opened["fn"], opened["fp"]) == (24, 0)
+    assert opened["seg_st"] == pytest.approx(5 / 6)
+    merged = scores(frame_metrics([("01", 0)], labels, quantise(labels > 0), 0.5))
+    assert (merged["fn"], merged["fp"]) == (0, 0)
+    assert merged["seg_st"] == pytest.approx(1 / 2)
 
 
 def test_a_coarse_round_cell_is_scored_close_to_its_fine_one():
     rows, columns = (np.indices((128, 128)) + 0.5) / 128
     fine = np.hypot(rows - 0.45, columns - 0.55) < 0.3
     coarse = fine.reshape(64, 2, 64, 2).mean(axis=(1, 3))
-    table = frame_metrics([("01", 0)], fine[None].astype(int), quantise(coarse[None]), MASK)
+    table = frame_metrics([("01", 0)], fine[None].astype(int), quantise(coarse[None]), 0.5)
     assert scores(table)["iou"] > 0.98
 
 
@@ -203,7 +181,11 @@ def test_examples_come_back_without_pickle(tmp_path):
         example = read_example(path, role)
         assert (example["video"], example["frame"]) == pairs[place]
         np.testing.assert_array_equal(example["labels"], labels[place])
-        np.testing.assert_allclose(example["image"], images[place], rtol=1e-3)
+        low, high = images[place].min(), images[place].max()
+        grey_step = (high - low) / 255
+        assert example["image"].dtype == np.uint8
+        restored = low + grey_step * example["image"]
+        np.testing.assert_allclose(restored, images[place], atol=0.501 * grey_step)
         np.testing.assert_allclose(example["probability"], probabilities[place], rtol=1e-3)
     assert read_example(path)["role"] == "spread1"
 
@@ -211,16 +193,20 @@ def test_examples_come_back_without_pickle(tmp_path):
 def test_example_of_a_role_that_no_frame_has(tmp_path):
     path = tmp_path / "examples.npz"
     save_examples(path, ["spread0"], [("01", 3)], *np.zeros((3, 1, 8, 8)))
-    assert read_example(path)["role"] == "spread0"
+    example = read_example(path)
+    assert example["role"] == "spread0"
+    # An image of one grey value has no range to bring to 256 levels.
+    assert (example["image"] == 0).all()
     assert read_example(path, "worst") is None
 
 
 def test_predictions_come_back_as_they_were(tmp_path):
-    probabilities = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8)
+    probabilities = np.random.default_rng(0).integers(0, STEPS + 1, (3, 8, 8)).astype(np.uint8)
     path = tmp_path / "predictions.npz"
     save_predictions(path, [("01", 80), ("02", 5), ("02", 6)], probabilities)
     with np.load(path, allow_pickle=False) as kept:
-        assert set(kept.files) == {"video", "frame", "probability"}
+        assert set(kept.files) == {"video", "frame", "probability", "steps"}
+        assert kept["steps"] == STEPS
         assert kept["video"].tolist() == ["01", "02", "02"]
         assert kept["frame"].tolist() == [80, 5, 6]
         assert kept["probability"].dtype == np.uint8

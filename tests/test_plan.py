@@ -166,11 +166,10 @@ def test_arm_with_a_rate_of_its_own_waits_for_no_scan(make):
         ("arms: {none_matched: {training.momentum: 0.5}}", {"none_matched"}),
         ("evaluation: {resamples: 300, block: 2}\ngrid: {seeds: 2}", set()),
         ("scan: {updates: 7, plateau: 0.1}\narms: {mine: {inherits: none}}", set()),
-        # The weight map matters where it is in the loss, gaps where they are the target.
+        # The weight map matters where it is in the loss.
         ("weight_map: {w0: 5.0, sigma: 3.0}", {"gap_weighted"}),
         ("arms: {none: {weight_map.w0: 5.0, weight_map.sigma: 3.0}}", {"gap_weighted"}),
         ("arms: {aspp: {weight_map.in_loss: true}}", {"aspp"}),
-        ("evaluation: {gap_reach: 2.0}", {"gap_weighted"}),
         ("arms: {aspp: {training.target: gap}}", {"aspp"}),
         ("arms: {aspp: {model.network: no_skip}}", {"aspp"}),
         # On which folds an arm is run changes none of its runs.
@@ -206,6 +205,12 @@ def test_same_settings_and_images_have_the_same_fingerprint(make):
     before = planned(make(NO_SCAN))
     assert not changed(before, planned(make(NO_SCAN, name="other"), json.loads(json.dumps(RECORD))))
     assert len({run.fingerprint for run in before.values()}) == len(before)
+
+
+def test_other_threshold_scores_every_run_again(make):
+    before = planned(make(NO_SCAN))
+    other = planned(make(f"{NO_SCAN}evaluation: {{threshold: 0.4}}"))
+    assert changed(before, other) == before.keys()
 
 
 def test_other_images_do_everything_again(make):
