@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
@@ -300,14 +301,10 @@ def draw_mistakes(examples):
         _show(image_axes, image, title, **_grey(image))
         _show_with_bar(probability_axes, np.float32(example["probability"]), "probability")
         grey = np.interp(image, np.percentile(image, [1, 99]), [0, 1])
-        mistakes = label2rgb(
-            np.where(found & ~truth, 2, np.where(truth & ~found, 1, 0)),
-            grey,
-            colors=["#0072B2", "#D55E00"],
-            alpha=0.6,
-            bg_label=0,
-        )
-        _show(mistake_axes, mistakes, "missed blue, false orange")
+        colours = np.repeat(grey[..., None], 3, axis=2)
+        for wrong, colour in ((truth & ~found, "#0072B2"), (found & ~truth, "#D55E00")):
+            colours[wrong] = 0.4 * colours[wrong] + 0.6 * np.array(to_rgb(colour))
+        _show(mistake_axes, colours, "missed blue, false orange")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from lib.augmentation import published_displacement, warp
 from lib.data import read_video
 from lib.files import StateError
 from lib.model import unet
+from lib.paths import PARAMS
 from lib.phantom import write_phantom
 from lib.splits import Split, make_split
 
@@ -47,8 +49,15 @@ def bars(figure):
 
 
 def test_every_arm_has_a_colour_of_its_own():
-    arms = [*figures.COLOURS, "gap", "gap_weighted", "no_skip", "aspp"]
+    profiles = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in PARAMS.glob("*.yaml")]
+    arms = set().union(*(profile.get("arms", {}) for profile in profiles))
+    assert {"none", "aspp", "rigid_elastic_256"} <= arms
     assert len({figures.arm_colour(arm) for arm in arms}) == len(arms)
+
+
+def test_any_arm_has_a_colour_that_is_none_of_ours():
+    assert figures.arm_colour("somebody's") == figures.arm_colour("somebody's")
+    assert figures.arm_colour("somebody's") not in figures.COLOURS.values()
 
 
 def test_a_saved_figure_is_the_same_every_time(tmp_path):
@@ -153,6 +162,65 @@ def test_figure_7_gives_each_prediction_its_own_scale(count):
     assert titles(drawn)[-1].endswith("truth")
     limits = [(array.min(), array.max()) for _, array in predictions]
     np.testing.assert_allclose(bars(drawn), [*limits, (0, 1)])
+
+
+def example(image, labels, probability):
+    return {"image": np.uint8(255 * image), "labels": labels, "probability": probability}
+
+
+BLUE, ORANGE = np.array([0, 114, 178]) / 255, np.array([213, 94, 0]) / 255
+
+
+def grey_of(image):
+    """Grey of each pixel under the colours, from the darkest to the brightest hundredth."""
+    low, high = np.percentile(image, [1, 99])
+    return np.clip((image - low) / (high - low), 0, 1)[..., None]
+
+
+def test_missed_pixels_are_blue_and_false_ones_orange():
+    truth = two_cells()
+    probability = np.where(truth > 0, 0.5, 0.49).astype(np.float16)
+    probability[5:35, 5:8] = 0.4
+    probability[5:35, 0:2] = 0.6
+    one = example(IMAGE, truth, probability)
+    drawn = figures.draw_mistakes([("an arm, worst: video 02 frame 7", one)])
+    image, shown_probability, mistakes = shown(drawn)
+    np.testing.assert_array_equal(image, one["image"])
+    np.testing.assert_array_equal(shown_probability, probability)
+    grey = grey_of(one["image"])
+    expected = np.broadcast_to(grey, (SIDE, SIDE, 3)).copy()
+    expected[5:35, 5:8] = (0.4 * grey + 0.6 * BLUE)[5:35, 5:8]
+    expected[5:35, 0:2] = (0.4 * grey + 0.6 * ORANGE)[5:35, 0:2]
+    np.testing.assert_allclose(mistakes, expected, atol=1e-5)
+    heads = [title.replace("\n", " ") for title in titles(drawn)]
+    assert heads == [
+        "(a) an arm, worst: video 02 frame 7",
+        "(b) probability",
+        "(c) missed blue, false orange",
+    ]
+
+
+@pytest.mark.parametrize(("probability", "colour"), [(0.0, BLUE), (1.0, ORANGE)])
+def test_one_kind_of_mistake_alone_has_its_own_colour(probability, colour):
+    truth = np.full((SIDE, SIDE), int(probability == 0.0))
+    one = example(IMAGE, truth, np.full((SIDE, SIDE), probability, np.float16))
+    mistakes = shown(figures.draw_mistakes([("all wrong", one)]))[2]
+    np.testing.assert_allclose(mistakes, 0.4 * grey_of(one["image"]) + 0.6 * colour, atol=1e-5)
+
+
+def test_mistakes_have_a_row_an_example():
+    truth = two_cells()
+    examples = [
+        (name, example(scale * IMAGE, truth, np.float16(truth > 0)))
+        for name, scale in (("first", 1), ("second", 0.5), ("third", 0.25))
+    ]
+    drawn = figures.draw_mistakes(examples)
+    assert [title[4:] for title in titles(drawn)[::3]] == ["first", "second", "third"]
+    for row, (_, one) in enumerate(examples):
+        np.testing.assert_array_equal(shown(drawn)[3 * row], one["image"])
+        # Nothing is wrong, so that nothing is coloured.
+        grey = np.broadcast_to(grey_of(one["image"]), (SIDE, SIDE, 3))
+        np.testing.assert_allclose(shown(drawn)[3 * row + 2], grey, atol=1e-5)
 
 
 def test_figure_8_has_a_colour_bar_a_panel():
