@@ -2,13 +2,16 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from lib import findings, params, plan, results
+from lib.evaluation import save_examples
 from lib.files import StateError
 
 RECORD = {"digests": {}, "frames": {"01": 12, "02": 12}}
+NAN = float("nan")
 COLUMNS = ["arm", "fold", "seed", "video", "frame", "metric", "value"]
 
 
@@ -109,6 +112,62 @@ def test_no_scan_has_the_columns_of_one(profile, runs):
     assert list(nothing) == list(results.scan_tables(profile, runs))
 
 
+@pytest.mark.parametrize(
+    ("folds", "headline"),
+    [
+        (["last"], ("last", ["last"])),
+        (["random", "last"], ("random", ["random"])),
+        (["last", "01to02", "02to01", "random"], ("video", ["01to02", "02to01"])),
+        (["02to01", "01to02"], ("video", ["02to01", "01to02"])),
+        (["last", "01to02"], ("last", ["last"])),
+        (["01to02", "last"], ("01to02", ["01to02"])),
+    ],
+)
+def test_arms_are_compared_on_both_videos_held_out_or_on_the_first_fold(profile, folds, headline):
+    profile.settings["grid.folds"] = folds
+    assert results.headline_folds(profile) == headline
+
+
+def keep_examples(profile, run, value, roles):
+    """Write examples of one pixel with that probability in the folder of a run."""
+    pixels = [np.full((len(roles), 1, 1), number) for number in (0.0, 1.0, value)]
+    path = run.folder(profile.outputs) / "examples.npz"
+    save_examples(path, roles, [("02", number) for number in range(len(roles))], *pixels)
+
+
+def test_examples_are_those_of_finished_test_runs_that_have_the_role(profile, runs):
+    for name in ("none", "none_tuned", "scan_augmented_1e-03"):
+        finish(profile, runs, f"{name}/last/seed0")
+    none, tuned, unfinished, trial = (
+        plan.find(runs, name, "last", 0)
+        for name in ("none", "none_tuned", "augmented_tuned", "scan_augmented_1e-03")
+    )
+    unfinished.folder(profile.outputs).mkdir(parents=True)
+    keep_examples(profile, none, 0.25, ["spread0", "spread1", "worst", "best"])
+    keep_examples(profile, tuned, 0.75, ["spread0", "spread1"])
+    keep_examples(profile, unfinished, 0.5, ["spread0", "worst"])
+    keep_examples(profile, trial, 0.5, ["spread0", "worst"])
+    middle = results.read_examples(profile, runs, "last")
+    assert {arm: one["probability"].item() for arm, one in middle.items()} == {
+        "none": 0.25,
+        "none_tuned": 0.75,
+    }
+    assert {one["role"] for one in middle.values()} == {"spread1"}
+    worst = results.read_examples(profile, runs, "last", "worst")
+    assert {arm: int(one["frame"]) for arm, one in worst.items()} == {"none": 2}
+    assert results.read_examples(profile, runs, "random") == {}
+
+
+def test_examples_are_those_of_seed_0(profile):
+    profile.settings["grid.seeds"] = 2
+    runs = plan.plan(profile, RECORD)
+    for seed, value in ((0, 0.25), (1, 0.75)):
+        finish(profile, runs, f"none/last/seed{seed}")
+        keep_examples(profile, plan.find(runs, "none", "last", seed), value, ["spread0"])
+    (example,) = results.read_examples(profile, runs, "last").values()
+    assert example["probability"].item() == 0.25
+
+
 def test_metrics_without_baselines(profile, runs):
     finish(profile, runs, "none/last/seed0")
     with pytest.raises(StateError, match=r"baselines\.csv: cannot be read"):
@@ -164,13 +223,12 @@ def test_data_sentence_counts_the_seeds(profile):
 
 
 def test_verdict_table_shows_values_as_they_are_known():
-    nan = float("nan")
     rows = [
         ("F1", 0.891, 0.8004, 0.7, 0.9, "partly"),
-        ("Convolutions", 23, 23.0, nan, nan, "reproduced"),
-        ("Images", 1447, 1447.0, nan, nan, "reproduced"),
-        ("IoU", 0.77, nan, nan, nan, "cannot be tested"),
-        ("SEG", nan, 0.05, -0.01, 0.11, "partly"),
+        ("Convolutions", 23, 23.0, NAN, NAN, "reproduced"),
+        ("Images", 1447, 1447.0, NAN, NAN, "reproduced"),
+        ("IoU", 0.77, NAN, NAN, NAN, "cannot be tested"),
+        ("SEG", NAN, 0.05, -0.01, 0.11, "partly"),
     ]
     columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "verdict"]
     table = findings.verdict_table(pd.DataFrame(rows, columns=columns))
@@ -198,8 +256,8 @@ def test_scan_sentence_reads_the_chosen_trial():
         {
             "learning_rate": [1e-3, 1e-2, 1e-1],
             "updates": 400,
-            "loss": [0.69, 0.612, float("nan")],
-            "val_loss": [0.70, 0.634, float("nan")],
+            "loss": [0.69, 0.612, NAN],
+            "val_loss": [0.70, 0.634, NAN],
             "diverged": [False, False, True],
             "left_plateau": [False, True, False],
             "chosen": [False, True, False],
@@ -254,59 +312,114 @@ def test_first_sentence_follows_the_table():
 
 
 def test_first_sentence_leaves_out_what_was_not_measured():
-    assert findings.first_sentence(summary(none=0.1, augmented=float("nan"))) == ""
+    assert findings.first_sentence(summary(none=0.1, augmented=NAN)) == ""
 
 
-def effects(mean, low, high):
-    """Verdicts of a measured effect, of one that was not measured, of a score and of a curve."""
-    nan = float("nan")
-    return pd.DataFrame(
-        {
-            "claim": ["A raises B", "C raises D", "Test F1", "It overfits"],
-            "rule": ["above 0", "above 0", "within 0.05", "above 0.05"],
-            "reproduced": [mean, nan, 0.5, 0.2],
-            "ci_low": [low, nan, 0.4, 0.1],
-            "ci_high": [high, nan, 0.6, 0.3],
-        }
+EFFECTS = ["what", "arm", "against", "fold", "metric", "mean", "ci_low", "ci_high", "n_seeds"]
+UP, DOWN, UNSURE = (0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), (0.05, -0.01, 0.11)
+
+
+def effects(*rows):
+    """Effects of arm a against b: what, fold, metric, mean and interval, seeds."""
+    rows = [(what, "a", "b", fold, *rest) for what, fold, *rest in rows]
+    return pd.DataFrame(rows, columns=EFFECTS)
+
+
+def test_effect_sentences_sort_by_what_the_interval_says():
+    table = effects(
+        ("this", "video", "f1_pooled", *UP, 3),
+        ("that", "video", "f1_pooled", *UNSURE, 2),
+        ("more", "video", "f1_pooled", *UP, 3),
+        ("less", "video", "f1_pooled", *DOWN, 3),
+        ("not run", "video", "f1_pooled", NAN, NAN, NAN, 0),
+        ("this", "video", "seg_st", *DOWN, 1),
+        ("this", "01to02", "f1_pooled", *DOWN, 1),
     )
+    assert findings.effect_sentences(table, "video", "f1_pooled", "F1").splitlines() == [
+        "On the mean of both videos held out, from at least 2 runs of each arm:",
+        "",
+        "- Raised test F1: this +0.200 (+0.100 to +0.300); more +0.200 (+0.100 to +0.300).",
+        "- Lowered test F1: less -0.200 (-0.300 to -0.100).",
+        "- Undecided, the interval holds zero: that +0.050 (-0.010 to +0.110).",
+    ]
+    single = findings.effect_sentences(table, "01to02", "f1_pooled", "F1").splitlines()
+    assert single[0] == "On fold 01to02, from single runs:"
+    assert len(single) == 3
 
 
 @pytest.mark.parametrize(
-    ("mean", "low", "high", "words"),
+    ("low", "high", "words"),
     [
-        (
-            0.05,
-            0.01,
-            0.09,
-            "+0.050 (95 % interval +0.010 to +0.090), which excludes zero: as claimed",
-        ),
-        (
-            -0.05,
-            -0.09,
-            -0.01,
-            "-0.050 (95 % interval -0.090 to -0.010), which excludes zero: the opposite",
-        ),
-        (0.05, -0.01, 0.09, "which includes zero: no effect shown"),
+        (0.0, 0.2, "Undecided"),
+        (-0.2, 0.0, "Undecided"),
+        (0.001, 0.2, "Raised"),
+        (-0.2, -0.001, "Lowered"),
     ],
 )
-def test_effect_sentence_follows_the_interval(mean, low, high, words):
-    (item,) = findings.effect_sentences(effects(mean, low, high), seeds=1).splitlines()[2:]
-    assert item.startswith("- A raises B: ")
-    assert words in item
-
-
-@pytest.mark.parametrize(
-    ("seeds", "words"),
-    [(1, "From a single run of each arm:"), (3, "From 3 runs of each arm:")],
-)
-def test_effect_sentences_say_first_how_many_runs_they_come_from(seeds, words):
-    lines = findings.effect_sentences(effects(0.05, 0.01, 0.09), seeds).splitlines()
-    assert lines[:2] == [words, ""]
+def test_effect_whose_interval_ends_at_zero_is_undecided(low, high, words):
+    table = effects(("this", "last", "seg_st", (low + high) / 2, low, high, 1))
+    (item,) = findings.effect_sentences(table, "last", "seg_st", "SEG").splitlines()[2:]
+    assert item.startswith(f"- {words}")
 
 
 def test_effect_sentences_where_none_was_measured():
-    nan = float("nan")
-    assert findings.effect_sentences(effects(nan, nan, nan), seeds=1) == ""
+    table = effects(("this", "last", "f1_pooled", NAN, NAN, NAN, 1))
+    for fold, metric in (("last", "f1_pooled"), ("video", "f1_pooled"), ("last", "seg_st")):
+        assert findings.effect_sentences(table, fold, metric, "F1") == ""
+
+
+def test_effects_table_has_an_effect_and_fold_a_row():
+    table = effects(
+        ("this", "video", "seg_st", *DOWN, 2),
+        ("this", "video", "f1_pooled", *UP, 2),
+        ("this", "02to01", "f1_pooled", *UNSURE, 3),
+        ("this", "02to01", "seg_st", *UP, 3),
+        ("that", "video", "f1_pooled", *DOWN, 1),
+        ("that", "video", "seg_st", *UNSURE, 1),
+    )
+    up, down = "+0.200 (+0.100 to +0.300)", "-0.200 (-0.300 to -0.100)"
+    unsure = "+0.050 (-0.010 to +0.110)"
+    laid_out = findings.effects_table(table, ["f1_pooled", "seg_st"])
+    assert list(laid_out) == ["effect", "arms", "fold", "runs", "f1_pooled", "seg_st"]
+    assert laid_out.to_numpy().tolist() == [
+        ["this", "a − b", "video", "2", up, down],
+        ["this", "a − b", "02to01", "3", unsure, up],
+        ["that", "a − b", "video", "1", down, unsure],
+    ]
+    nothing = findings.effects_table(effects(), ["f1_pooled"])
+    assert nothing.empty
+    assert list(nothing) == ["effect", "arms", "fold", "runs", "f1_pooled"]
+
+
+def fold_summary(fold, seeds, **means):
+    rows = [(fold, "iou_pooled", arm, mean, mean - 0.1, mean + 0.1) for arm, mean in means.items()]
+    rows += [(fold, "f1", arm, 0.999, 0.99, 1.0) for arm in means]
+    columns = ["fold", "metric", "arm", "mean", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns).assign(n_seeds=seeds)
+
+
+def test_best_sentence_names_the_best_arm_and_the_score_without_looking():
+    table = fold_summary("video", 3, none=0.4, aspp=0.7, image_blind=0.2, previous_frame=0.9)
+    assert findings.best_sentence(table, "iou_pooled", "IoU") == (
+        "The highest test IoU, mean of both videos held out, is that of `aspp`: "
+        "0.700 (0.600 to 0.800), from 3 runs a fold. Marking pixels at random scores 0.200."
+    )
+    table = fold_summary("last", 1, none=0.8, aspp=0.7, image_blind=0.3)
+    assert findings.best_sentence(table, "iou_pooled", "IoU") == (
+        "The highest test IoU, fold last, is that of `none`: "
+        "0.800 (0.700 to 0.900), from a single run a fold. Marking pixels at random scores 0.300."
+    )
+
+
+def test_leakage_sentence_lists_the_arms():
+    rows = [("a", "iou_pooled", *UP), ("b", "iou_pooled", *DOWN), ("a", "f1", 0.9, 0.9, 0.9)]
+    table = pd.DataFrame(rows, columns=["arm", "metric", "mean", "ci_low", "ci_high"])
+    assert findings.leakage_sentence(table, "iou_pooled", "IoU") == (
+        "Test IoU on frames drawn at random, less that on videos held out: "
+        "`a` +0.200 (+0.100 to +0.300); `b` -0.200 (-0.300 to -0.100)."
+    )
+    assert "was not measured" in findings.leakage_sentence(table, "seg_st", "SEG")
+    assert "was not measured" in findings.leakage_sentence(table[:0], "iou_pooled", "IoU")
 
 
 def test_caption_names_the_best_that_could_be_had():
