@@ -398,13 +398,22 @@ def test_verdicts_get_the_words_of_their_claims():
 
 
 @pytest.fixture
-def effects(monkeypatch):
-    """Measure two effects of our own in one metric."""
+def _own_effects(monkeypatch):
+    """State two effects of our own, in two metrics."""
     pairs = [("up", "a", "b"), ("other", "c", "b")]
     stated = [{"id": n, "what": n, "arm": arm, "against": against} for n, arm, against in pairs]
     content = {"effects": stated, "metrics": ["f1_pooled", "recall_pooled"]}
     monkeypatch.setattr(claims, "_read", lambda: content)
+
+
+@pytest.fixture
+def effects(_own_effects):
     return lambda rows: claims.effects(pd.DataFrame(rows), **BOOTSTRAP)
+
+
+@pytest.fixture
+def leakage(_own_effects):
+    return lambda rows: claims.leakage(pd.DataFrame(rows), **BOOTSTRAP)
 
 
 def test_effects_are_measured_on_each_fold_and_on_both_videos(effects):
@@ -449,11 +458,34 @@ def test_effects_where_none_can_be_measured(effects):
     assert "n_seeds" in nothing
 
 
+def test_leakage_is_random_frames_less_the_mean_of_both_videos(leakage):
+    rows = counts("a", "random", 10) + counts("a", "01to02", 5) + counts("a", "02to01", 8)
+    rows += counts("b", "random", 4) + counts("b", "01to02", 5) + counts("b", "02to01", 5)
+    # Frames at the end of a video are neither.
+    rows += counts("a", "last", 0) + counts("b", "last", 10)
+    table = leakage(rows)
+    assert table.columns.tolist() == ["arm", "metric", "mean", "ci_low", "ci_high"]
+    recall = table[table.metric == "recall_pooled"].set_index("arm")
+    for arm, expected in (("a", 1 - 0.65), ("b", 0.4 - 0.5)):
+        numbers = recall.loc[arm, ["mean", "ci_low", "ci_high"]].tolist()
+        assert numbers == pytest.approx([expected] * 3)
+    assert table.metric.tolist() == ["f1_pooled", "recall_pooled"] * 2
+
+
+def test_leakage_of_arms_that_were_run_on_one_kind_of_fold_alone(leakage):
+    both = counts("a", "random", 10) + counts("a", "01to02", 5) + counts("a", "02to01", 5)
+    rows = counts("b", "random", 10) + counts("c", "01to02", 5) + counts("c", "02to01", 5)
+    assert leakage(both + rows).arm.unique().tolist() == ["a"]
+    nothing = leakage(rows)
+    assert nothing.empty
+    assert list(nothing) == ["arm", "metric", "mean", "ci_low", "ci_high"]
+
+
 def test_shipped_effects_are_between_arms_of_the_study():
     stated = yaml.safe_load((PARAMS / "claims.yaml").read_text(encoding="utf-8"))
     study = yaml.safe_load((PARAMS / "study.yaml").read_text(encoding="utf-8"))["arms"]
-    names = [effect["id"] for effect in stated["effects"]]
-    assert len(set(names)) == len(names)
+    for key in ("id", "what"):
+        assert len({effect[key] for effect in stated["effects"]}) == len(stated["effects"])
     for effect in stated["effects"]:
         assert effect.keys() == {"id", "what", "arm", "against"}
         assert {effect["arm"], effect["against"]} <= ARMS.keys() | study.keys()

@@ -10,6 +10,7 @@ from lib import metrics
 from lib.statistics import (
     METRICS,
     block_sample,
+    fold_difference,
     is_video_fold,
     of_fold,
     paired_difference,
@@ -310,3 +311,70 @@ def test_one_fold_is_drawn_apart_from_the_other():
     both = rows[(rows.fold == "video") & (rows.metric == "recall")].iloc[0]
     assert both["mean"] == pytest.approx(0.5)
     assert both.ci_high - both.ci_low > 0.05
+
+
+# One arm on two folds
+
+
+def between(table, fold, against, **settings):
+    """Difference of the arm "values" in F1."""
+    settings = {"block": 1, "resamples": 200} | settings
+    return fold_difference(table, "values", fold, against, "f1", **settings)
+
+
+def test_difference_between_folds_of_known_means():
+    table = folds({"random": [[0.875] * 5], "last": [[0.25] * 3], "01to02": [[0.5] * 4]})
+    assert between(table, "random", "last") == (0.625, 0.625, 0.625)
+    assert between(table, "last", "random") == (-0.625, -0.625, -0.625)
+    zero = fold_difference(table, "zero", "random", "last", "f1", block=1, resamples=20)
+    assert zero == (0, 0, 0)
+
+
+def test_video_is_the_mean_of_both_folds_however_many_frames_they_have():
+    table = folds({"random": [[0.875] * 5], "01to02": [[0.25] * 12], "02to01": [[0.75] * 2]})
+    assert between(table, "random", "video") == (0.375, 0.375, 0.375)
+
+
+def test_pooled_scores_of_two_folds():
+    table = pd.concat(
+        [
+            counted("values", tp=[[8, 2]], fp=0, fn=[[0, 6]], tn=1).assign(fold="random"),
+            counted("values", tp=[[2, 2]], fp=0, fn=[[6, 6]], tn=1).assign(fold="01to02"),
+            counted("values", tp=[[4]], fp=0, fn=[[4]], tn=1).assign(fold="02to01"),
+        ]
+    )
+    found = fold_difference(
+        table, "values", "random", "video", "recall_pooled", block=1, resamples=100
+    )
+    assert found[0] == pytest.approx(10 / 16 - (1 / 4 + 1 / 2) / 2)
+
+
+def test_frames_of_two_folds_are_not_paired():
+    values = np.random.default_rng(8).random((1, 60))
+    table = folds({"random": values, "last": values})
+    found = between(table, "random", "last", resamples=400)
+    # Paired, what is the same in both would differ by nothing on every draw.
+    error = 1.96 * values.std() * np.sqrt(2 / 60)
+    assert found == pytest.approx((0, -error, error), abs=0.15 * error)
+
+
+def test_interval_between_folds_covers_the_truth_in_nineteen_of_twenty_simulations():
+    rng = np.random.default_rng(9)
+    covered = []
+    for _ in range(100):
+        sizes = {"random": 20, "01to02": 30, "02to01": 40}
+        table = folds({fold: rng.standard_normal((1, size)) for fold, size in sizes.items()})
+        _, low, high = between(table, "random", "video", block=2)
+        covered.append(low <= 0 <= high)
+    assert 0.87 <= np.mean(covered) <= 0.99
+
+
+@pytest.mark.parametrize(
+    ("fold", "against"), [("random", "video"), ("video", "random"), ("last", "01to02")]
+)
+def test_arm_that_lacks_a_fold_has_no_difference(fold, against):
+    table = folds({"last": [[1.0]], "random": [[1.0]], "01to02": [[1.0]], "02to01": [[1.0]]})
+    assert not np.isnan(between(table, fold, against)).any()
+    held_out = table.fold.isin(["01to02", "02to01"])
+    assert np.isnan(between(table[~held_out | (table.arm == "zero")], fold, against)).all()
+    assert np.isnan(between(table[:0], fold, against)).all()
