@@ -5,17 +5,19 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from lib import curves
 from lib.figures import arm_colour
+from lib.paths import PARAMS
 
 NAN = float("nan")
 SUMMARY = ["arm", "fold", "metric", "mean", "ci_low", "ci_high"]
 
 
-def run_history(arm="none", seed=0, updates=(10, 20, 40), level=0.0):
+def run_history(arm="none", seed=0, updates=(10, 20, 40), level=0.0, fold="last"):
     """History of a run in which no two columns, and no two levels, share a value."""
-    table = pd.DataFrame({"arm": arm, "seed": seed, "updates": updates})
+    table = pd.DataFrame({"arm": arm, "fold": fold, "seed": seed, "updates": updates})
     table["epoch"] = range(1, len(table) + 1)
     for number, name in enumerate(["loss", "f1", "batch_f1", "val_loss", "val_f1", "val_batch_f1"]):
         table[name] = 0.1 * number + 0.01 * table.epoch + level
@@ -160,6 +162,26 @@ def test_an_arm_is_the_mean_over_seeds_in_a_band_from_the_lowest_to_the_highest(
     assert (panel.get_xscale(), panel.get_ylabel()) == ("log", "validation F1")
 
 
+def test_each_fold_has_a_panel_with_its_own_runs():
+    histories = pd.concat(
+        [
+            run_history("none", fold="02to01", level=0.1),
+            run_history("none", fold="01to02", level=0.2),
+            run_history("aspp", fold="01to02", level=0.3),
+        ]
+    )
+    drawn = curves.draw_arms_by_update(
+        histories, ["none", "aspp"], metric="val_f1", label="validation F1"
+    )
+    assert [panel.get_title() for panel in drawn.axes] == ["fold 02to01", "fold 01to02"]
+    for panel, fold in zip(drawn.axes, ("02to01", "01to02"), strict=True):
+        for arm in ("none", "aspp"):
+            own = histories[(histories.arm == arm) & (histories.fold == fold)]
+            assert points(line(panel, arm)) == columns(own, "updates", "val_f1")
+    assert [panel.get_ylabel() for panel in drawn.axes] == ["validation F1", ""]
+    assert legend(drawn) == ["none", "aspp"]
+
+
 @pytest.mark.parametrize(("metric", "top", "marks"), [("val_loss", 1.7, 1), ("val_f1", 1, 0)])
 def test_arms_are_drawn_on_a_scale_of_their_metric(metric, top, marks):
     (panel,) = curves.draw_arms_by_update(run_history(), ["none"], metric=metric, label="y").axes
@@ -238,6 +260,79 @@ def test_a_score_is_drawn_with_its_interval_its_value_and_the_published_one():
     assert panel.yaxis_inverted()  # the first arm is on top
     assert (panel.get_xlabel(), panel.get_xlim()) == ("test F1", (0, 1))
     assert legend(drawn) == ["reproduced, 95 % interval", "published"]
+
+
+def test_scores_mark_what_is_had_without_looking_and_no_published_value_where_there_is_none():
+    rows = [
+        ("none", "video", "seg_st", 0.5, 0.25, 0.75),
+        ("image_blind", "video", "seg_st", 0.125, 0.1, 0.15),
+        ("image_blind", "video", "f1", 0.9, 0.8, 1.0),
+    ]
+    drawn = curves.draw_scores(pd.DataFrame(rows, columns=SUMMARY), "seg_st", "test SEG", {})
+    (panel,) = drawn.axes
+    assert uprights(panel, "image_blind") == [0.125]
+    assert legend(drawn) == ["image_blind", "reproduced, 95 % interval"]
+    assert "D" not in {row.get_marker() for row in panel.lines}
+
+
+# Effects
+
+EFFECTS = ["what", "fold", "metric", "mean", "ci_low", "ci_high"]
+
+
+def test_effect_is_drawn_at_its_place_in_the_look_of_its_fold():
+    rows = [
+        ("longer", "01to02", "f1", 0.25, 0.125, 0.375),
+        ("longer", "video", "f1", 0.5, 0.25, 0.75),
+        ("gaps", "video", "f1", -0.5, -0.75, -0.25),
+        ("gaps", "01to02", "seg", -0.125, -0.25, 0.0),
+    ]
+    labels = {"f1": "difference in F1", "seg": "difference in SEG"}
+    drawn = curves.draw_effects(pd.DataFrame(rows, columns=EFFECTS), labels)
+    f1, seg = drawn.axes
+    # The fold video is above the other: of the 0.8 that an effect has, each has a half.
+    (black, square), (blue, circle) = curves.FOLD_LOOKS["video"], curves.FOLD_LOOKS["01to02"]
+    found = [
+        (row.get_color(), row.get_marker(), np.round(row.get_xydata(), 6).tolist())
+        for row in f1.lines
+        if len(row.get_xdata()) and set(row.get_xdata()) != {0}
+    ]
+    assert found == [
+        (blue, "None", [[0.125, 0.2], [0.375, 0.2]]),
+        (blue, circle, [[0.25, 0.2]]),
+        (black, "None", [[0.25, -0.2], [0.75, -0.2]]),
+        (black, square, [[0.5, -0.2]]),
+        (black, "None", [[-0.75, 0.8], [-0.25, 0.8]]),
+        (black, square, [[-0.5, 0.8]]),
+    ]
+    assert points(seg.lines[1]) == [[-0.125, pytest.approx(1.2)]]
+    for panel, label in zip(drawn.axes, labels.values(), strict=True):
+        assert any(list(row.get_xdata()) == [0, 0] for row in panel.lines)
+        assert panel.get_xlabel() == label
+        assert panel.yaxis_inverted()  # the first effect is on top
+    assert f1.get_yticks().tolist() == [0, 1]
+    assert [label.get_text() for label in f1.get_yticklabels()] == ["longer", "gaps"]
+    assert legend(drawn) == ["both videos held out", "fold 01to02"]
+
+
+def test_every_fold_that_a_profile_can_have_has_a_look_of_its_own():
+    base = yaml.safe_load((PARAMS / "base.yaml").read_text(encoding="utf-8"))
+    folds = ["video", *base["grid"]["folds"]["choices"]]
+    rows = [("longer", fold, "f1", 0.5, 0.25, 0.75) for fold in folds]
+    drawn = curves.draw_effects(pd.DataFrame(rows, columns=EFFECTS), {"f1": "F1"})
+    (panel,) = drawn.axes
+    means = [drawn for drawn in panel.lines if list(drawn.get_xdata()) == [0.5]]
+    places = {drawn.get_ydata()[0] for drawn in means}
+    assert len(places) == len({drawn.get_color() for drawn in means}) == len(folds) == 5
+    assert -0.4 < min(places) < max(places) < 0.4
+    assert len(legend(drawn)) == len(folds)
+
+
+def test_effects_where_none_was_measured():
+    nothing = pd.DataFrame(columns=EFFECTS)
+    drawn = curves.draw_effects(nothing, {"f1": "F1", "seg": "SEG"})
+    assert [len(panel.lines) for panel in drawn.axes] == [1, 1]
+    assert legend(drawn) == []
 
 
 def test_scores_table_has_an_arm_a_row_and_a_metric_a_column():
