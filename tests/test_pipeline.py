@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.evaluation import frame_metrics
+from lib.evaluation import STEPS, frame_metrics
 from lib.paths import OUTPUTS, ROOT
 from lib.study import full_labels, open_study
 
@@ -72,6 +72,8 @@ def test_tables_have_the_columns_of_the_design(study):
         "metrics.csv": "arm,fold,seed,video,frame,metric,value",
         "summary.csv": "arm,fold,metric,mean,ci_low,ci_high,n_seeds,n_frames",
         "claims.csv": "id,published,reproduced,ci_low,ci_high,rule,verdict",
+        "effects.csv": "id,what,arm,against,fold,metric,mean,ci_low,ci_high,n_seeds",
+        "leakage.csv": "arm,metric,mean,ci_low,ci_high",
     }
     for name, expected in columns.items():
         assert (outputs / name).read_text().startswith(expected), name
@@ -79,8 +81,9 @@ def test_tables_have_the_columns_of_the_design(study):
 
 def test_figures_and_notebooks_are_there(study):
     _, _, outputs, _ = study
-    for number in range(1, 9):
-        assert (outputs / f"figures/figure{number}.png").stat().st_size > 5000
+    scores = ["scores_f1", "scores_mean_iou", "scores_iou_pooled", "scores_seg_st"]
+    for name in [*(f"figure{number}" for number in range(1, 9)), *scores, "effects", "mistakes"]:
+        assert (outputs / f"figures/{name}.png").stat().st_size > 5000, name
     names = {path.stem for path in (outputs / "notebooks").glob("*.ipynb")}
     assert names == {
         "01_data",
@@ -89,6 +92,18 @@ def test_figures_and_notebooks_are_there(study):
         "05_evaluation",
         "06_report",
     }
+
+
+def test_effects_are_those_of_the_arms_that_were_run(study):
+    _, _, outputs, _ = study
+    effects = pd.read_csv(outputs / "effects.csv")
+    assert set(effects.fold) == {"last"}
+    assert set(effects.arm) | set(effects.against) <= set(ARMS)
+    assert {"steps", "optimiser", "published_frames", "published_tuned"} == set(effects.id)
+    assert (effects.ci_low <= effects["mean"]).all()
+    assert (effects.ci_high >= effects["mean"]).all()
+    # Without frames drawn at random and videos held out there is no leak to measure.
+    assert pd.read_csv(outputs / "leakage.csv").empty
 
 
 def test_no_cell_failed_and_no_path_of_the_machine_is_left(study):
@@ -140,21 +155,21 @@ def test_every_prediction_of_the_validation_and_test_side_is_kept(study):
             found = list(zip(kept["video"].tolist(), kept["frame"].tolist(), strict=True))
             assert found == [tuple(pair) for pair in pairs]
             assert kept["probability"].shape == (len(pairs), 64, 64)
+            assert kept["probability"].max() <= kept["steps"] == STEPS
 
 
 def test_scores_follow_from_the_predictions_that_are_kept(study, monkeypatch):
     _, params, outputs, _ = study
     monkeypatch.setenv("UNET_DIC_HELA_CACHE", str(params.parent / "cache"))
     opened = open_study(params)
+    threshold = opened.profile.settings["evaluation.threshold"]
     for arm in ("augmented_tuned", "gap_weighted"):
         folder = outputs / f"runs/{arm}/last/seed0"
         scored = pd.read_csv(folder / "metrics.csv", dtype={"video": str})
         pairs = list(scored.groupby(["video", "frame"], sort=False).groups)
         with np.load(folder / "predictions.npz") as kept:
             probabilities = kept["probability"][-len(pairs) :]
-        again = frame_metrics(
-            pairs, full_labels(opened, pairs), probabilities, opened.profile.arms[arm]
-        )
+        again = frame_metrics(pairs, full_labels(opened, pairs), probabilities, threshold)
         pd.testing.assert_series_equal(again.value, scored.value)
 
 
