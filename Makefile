@@ -26,7 +26,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.$(LOCK).ready
 endif
 
-.PHONY: help reproduce test report lab data lint clean
+.PHONY: help reproduce test report verify lab data lint clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -45,6 +45,10 @@ reproduce: $(READY) ## Train what is still to be trained, draw every figure, wri
 report: $(READY) ## Write the report from the runs that are there, finished or not
 	@$(PYTHON) -m lib.run notebook $(PARAMS) 05_evaluation
 	@$(PYTHON) -m lib.run notebook $(PARAMS) 06_report
+
+verify: PARAMS = params/study.yaml
+verify: $(READY) ## Compute the committed results again from the committed runs, and compare
+	@$(PYTHON) -m lib.run verify $(PARAMS)
 
 data: $(READY) ## Find or download the images and say what they are
 	@$(PYTHON) -m lib.run data $(PARAMS)

@@ -8,7 +8,7 @@ import yaml
 
 from lib.model import count_convolutions, unet
 from lib.paths import PARAMS
-from lib.statistics import of_fold, paired_difference
+from lib.statistics import fold_difference, of_fold, paired_difference
 
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
 CONTRADICTED, CANNOT_BE_TESTED = "contradicted", "cannot be tested"
@@ -112,6 +112,36 @@ def effects(metrics, *, block, resamples):
                 rows.append(row | dict(zip(("mean", "ci_low", "ci_high"), found, strict=True)))
     columns = ["id", "what", "arm", "against", "fold", "metric", "mean", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=[*columns, "n_seeds"])
+
+
+def leakage(metrics, *, block, resamples):
+    """Compare test frames drawn at random with whole videos held out, arm by arm.
+
+    Neighbours of a frame drawn at random are trained on; what a network scores on it beyond what it
+    scores on a video that it has never seen is the leak, and the effect of a larger training side.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        Tidy metrics of every run.
+    block, resamples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, metric, mean, ci_low, ci_high: fold ``random`` minus fold ``video``, for the arms that
+        were run on both.
+    """
+    rows = []
+    for arm in metrics.arm.unique():
+        for metric in _read()["metrics"]:
+            found = fold_difference(
+                metrics, arm, "random", "video", metric, block=block, resamples=resamples
+            )
+            if not np.isnan(found[0]):
+                rows.append([arm, metric, *found])
+    return pd.DataFrame(rows, columns=["arm", "metric", "mean", "ci_low", "ci_high"])
 
 
 def with_words(verdicts):

@@ -1,6 +1,7 @@
 """Figures made of lines: training curves (5 and 6), the learning-rate scan, scores and effects."""
 
 import math
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,6 +9,13 @@ from matplotlib.figure import Figure
 from lib.figures import WIDTH, arm_colour, style
 
 LN2 = math.log(2)
+FOLD_LOOKS = {
+    "video": ("#000000", "s"),
+    "01to02": ("#0072B2", "o"),
+    "02to01": ("#D55E00", "o"),
+    "last": ("#009E73", "^"),
+    "random": ("#999999", "v"),
+}
 SIDES = {"training": ("", "-"), "validation": ("val_", "--")}
 
 
@@ -95,6 +103,7 @@ def draw_arms_by_update(histories, arms, *, metric, label):
     Parameters
     ----------
     histories : pandas.DataFrame
+        A fold gets a panel.
     arms : list of str
     metric : str
         Column of the histories.
@@ -107,19 +116,23 @@ def draw_arms_by_update(histories, arms, *, metric, label):
         A line an arm: the mean over seeds, with a band from the lowest to the highest seed where
         there are several.
     """
-    figure, (panel,) = _panels(1)
-    for arm in arms:
-        curves = histories[histories.arm == arm].groupby("updates")[metric]
-        middle, low, high = curves.mean(), curves.min(), curves.max()
-        panel.plot(middle.index, middle, color=arm_colour(arm), marker=".", label=arm)
-        panel.fill_between(middle.index, low, high, color=arm_colour(arm), alpha=0.15, lw=0)
-    panel.set(xlabel="updates", ylabel=label, xscale="log")
-    if metric == "val_loss":
-        _mark_plateau(panel)
-        panel.set_ylim(0, 1.7)
-    else:
-        panel.set_ylim(0, 1)
-    _legend_below(figure, panel)
+    folds = list(histories.fold.unique())
+    figure, panels = _panels(len(folds), height=3.6)
+    for panel, fold in zip(panels, folds, strict=True):
+        for arm in arms:
+            chosen = histories[(histories.arm == arm) & (histories.fold == fold)]
+            seeds = chosen.groupby("updates")[metric]
+            middle, low, high = seeds.mean(), seeds.min(), seeds.max()
+            panel.plot(middle.index, middle, color=arm_colour(arm), marker=".", ms=3, label=arm)
+            panel.fill_between(middle.index, low, high, color=arm_colour(arm), alpha=0.15, lw=0)
+        panel.set(title=f"fold {fold}", xlabel="updates", xscale="log")
+        if metric == "val_loss":
+            _mark_plateau(panel)
+            panel.set_ylim(0, 1.7)
+        else:
+            panel.set_ylim(0, 1)
+    panels[0].set_ylabel(label)
+    _legend_below(figure, panels[0])
     return figure
 
 
@@ -168,11 +181,12 @@ def draw_scores(summary, metric, label, published):
     label : str
         Of the horizontal axis.
     published : dict of str to float
-        Published values by arm.
+        Published values by arm; none where nothing was published on this fold.
 
     Returns
     -------
     matplotlib.figure.Figure
+        A line marks what a predictor scores that does not look at the image.
     """
     rows = summary[summary.metric == metric].reset_index(drop=True)
     figure = Figure(figsize=(WIDTH, 0.6 + 0.3 * len(rows)), layout="constrained")
@@ -190,12 +204,54 @@ def draw_scores(summary, metric, label, published):
         )
         if row.arm in published:
             panel.plot(published[row.arm], place, "D", mfc="none", mec="black")
+    for blind in rows["mean"][rows.arm == "image_blind"]:
+        panel.axvline(blind, color="#888888", lw=0.8, ls=":", label="image_blind")
     panel.plot([], [], "o", color="#555555", label="reproduced, 95 % interval")
-    panel.plot([], [], "D", mfc="none", mec="black", ls="", label="published")
+    if published:
+        panel.plot([], [], "D", mfc="none", mec="black", ls="", label="published")
     panel.set(yticks=range(len(rows)), yticklabels=rows.arm, xlabel=label, xlim=(0, 1))
     panel.invert_yaxis()
     panel.grid(axis="x")
     _legend_below(figure, panel)
+    return figure
+
+
+@style()
+def draw_effects(effects, metrics):
+    """Draw the differences between arms as a forest plot: an effect a row, a metric a panel.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        From `claims.effects`: what, fold, metric, mean, ci_low, ci_high.
+    metrics : dict of str to str
+        Metrics of the panels, and what stands below each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Black: the mean over the videos held out. Coloured: single folds.
+    """
+    names = list(effects.what.unique())
+    folds = sorted(effects.fold.unique(), key=lambda fold: (fold != "video", fold))
+    figure = Figure(figsize=(WIDTH, 1 + 0.17 * len(names) * (1 + len(folds))), layout="constrained")
+    panels = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
+    looks = {fold: FOLD_LOOKS[fold] for fold in folds}
+    for panel, (metric, label) in zip(panels, metrics.items(), strict=True):
+        for row in effects[effects.metric == metric].itertuples():
+            place = names.index(row.what) + (folds.index(row.fold) + 0.5) / len(folds) * 0.8 - 0.4
+            colour, marker = looks[row.fold]
+            panel.plot([row.ci_low, row.ci_high], [place, place], color=colour, lw=1.5)
+            panel.plot(row.mean, place, marker, color=colour, ms=4, ls="")
+        panel.axvline(0, color="#555555", lw=0.8)
+        panel.set_xlabel(label)
+        panel.grid(axis="x")
+    panels[0].set(yticks=range(len(names)), yticklabels=[fill(name, 34) for name in names])
+    panels[0].invert_yaxis()
+    for fold, (colour, marker) in looks.items():
+        words = "both videos held out" if fold == "video" else f"fold {fold}"
+        panels[0].plot([], [], marker, color=colour, ls="-", label=words)
+    _legend_below(figure, panels[0])
     return figure
 
 
@@ -241,8 +297,8 @@ def scores_table(summary, fold, metrics):
     return wide[metrics].reset_index().rename_axis(columns=None)
 
 
-def _panels(count):
-    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+def _panels(count, height=2.9):
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(1, count, squeeze=False)[0]
 
 

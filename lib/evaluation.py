@@ -6,7 +6,10 @@ import pandas as pd
 from skimage.transform import resize
 
 from lib import metrics
-from lib.instances import close_gaps, seg_scores, to_cells
+from lib.instances import seg_scores, to_cells
+
+# Steps of probability in a kept prediction. With 255 the file would be twice as large.
+STEPS = 31
 
 
 def predict(model, images):
@@ -27,11 +30,21 @@ def predict(model, images):
 
 
 def quantise(probabilities):
-    """Round probabilities to the 255 steps in which predictions are kept."""
-    return np.uint8(np.round(255 * probabilities))
+    """Round probabilities to the steps in which predictions are kept; finer ones are mostly noise.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (F, M, M)
+
+    Returns
+    -------
+    ndarray of uint8, shape (F, M, M)
+        From 0 to `STEPS`.
+    """
+    return np.uint8(np.round(STEPS * probabilities))
 
 
-def frame_metrics(pairs, labels, probabilities, settings):
+def frame_metrics(pairs, labels, probabilities, threshold):
     """Score predictions frame by frame, at the size of the labels.
 
     A network that sees 128 px is scored on the 512 px of the labels, so that the scores of sizes
@@ -44,9 +57,9 @@ def frame_metrics(pairs, labels, probabilities, settings):
     labels : ndarray of int, shape (F, M, N)
         Cells at their own size.
     probabilities : ndarray of uint8, shape (F, K, K)
-        In 255 steps, from `quantise`.
-    settings : dict
-        Settings of the run.
+        In `STEPS` steps, from `quantise`.
+    threshold : float
+        Probability from which a pixel counts as cell.
 
     Returns
     -------
@@ -55,32 +68,29 @@ def frame_metrics(pairs, labels, probabilities, settings):
     """
     rows = []
     for (video, frame), truth, probability in zip(pairs, labels, probabilities, strict=True):
-        rows += frame_rows(video, frame, truth, cells_of(probability, truth.shape, settings))
+        rows += frame_rows(video, frame, truth, cells_of(probability, truth.shape, threshold))
     return pd.DataFrame(rows)
 
 
-def cells_of(probability, shape, settings):
+def cells_of(probability, shape, threshold):
     """Find the cells of a frame: probabilities interpolated linearly, thresholded, components.
 
     Parameters
     ----------
     probability : ndarray of uint8, shape (K, K)
-        In 255 steps.
+        In `STEPS` steps.
     shape : tuple of int
         Rows and columns wanted.
-    settings : dict
-        Settings of the run. Where its target has gaps between cells, they are filled again.
+    threshold : float
+        Probability from which a pixel counts as cell.
 
     Returns
     -------
     ndarray of int, shape (M, N)
         Instance ids.
     """
-    full = resize(probability / 255, shape, order=1, mode="edge", anti_aliasing=False)
-    cells = to_cells(full >= settings["evaluation.threshold"])
-    if settings["training.target"] == "mask":
-        return cells
-    return close_gaps(cells, settings["evaluation.gap_reach"] * shape[0] / len(probability))
+    full = resize(probability / STEPS, shape, order=1, mode="edge", anti_aliasing=False)
+    return to_cells(full >= threshold)
 
 
 def frame_rows(video, frame, labels, cells):
@@ -118,13 +128,14 @@ def save_predictions(path, pairs, probabilities):
     pairs : list of tuple
         Video and frame number, of validation frames and then of test frames.
     probabilities : ndarray of uint8, shape (F, M, M)
-        In 255 steps.
+        In `STEPS` steps.
     """
     np.savez_compressed(
         path,
         video=np.array([video for video, _ in pairs]),
         frame=np.array([frame for _, frame in pairs]),
         probability=probabilities,
+        steps=STEPS,
     )
 
 
@@ -185,10 +196,16 @@ def save_examples(path, roles, pairs, images, labels, probabilities):
         role=np.array(roles),
         video=np.array([video for video, _ in pairs]),
         frame=np.array([frame for _, frame in pairs]),
-        image=np.float16(images),
+        image=_grey_levels(images),
         labels=np.uint16(labels),
         probability=np.float16(probabilities),
     )
+
+
+def _grey_levels(images):
+    """Bring each image to 256 grey levels, enough to be looked at."""
+    low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+    return np.uint8(np.round(255 * (images - low) / np.maximum(high - low, 1e-6)))
 
 
 def read_example(path, role="middle"):

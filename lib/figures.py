@@ -35,9 +35,16 @@ COLOURS = {
     "rigid": "#8C5A2B",
     "elastic": "#8A8A8A",
     "rigid_elastic": "#000000",
+    # Tol's muted scheme, where Okabe and Ito's colours are used up.
+    "gap": "#332288",
+    "gap_weighted": "#882255",
+    "gap_weighted_25": "#AA4499",
+    "no_skip": "#999933",
+    "aspp": "#44AA99",
+    "rigid_elastic_256": "#CC6677",
 }
-# Tol's muted scheme, for arms that somebody adds.
-OTHER_COLOURS = ("#332288", "#882255", "#999933", "#117733", "#44AA99", "#DDCC77", "#AA4499")
+# For arms that somebody adds.
+OTHER_COLOURS = ("#117733", "#DDCC77", "#88CCEE", "#555599", "#995544")
 WIDTH = 7.0  # inches; 9 points on it are still read at 700 px
 
 
@@ -266,6 +273,41 @@ def draw_predictions(image, predictions, truth, *, pixel_size=None):
         _show_with_bar(axes, probability, title)
     _show_with_bar(panels[count - 1], truth, "truth", vmin=0, vmax=1)
     _hide_empty(panels)
+    return figure
+
+
+@style()
+def draw_mistakes(examples):
+    """Draw where predictions are wrong: image, probability, and each pixel right, missed or false.
+
+    Parameters
+    ----------
+    examples : list of tuple
+        Title, and an example from `evaluation.read_example`; a row each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Missed cell pixels blue, background taken for cell orange.
+    """
+    figure, panels = _grid(len(examples), 3)
+    rows = np.reshape(panels, (-1, 3))
+    for (image_axes, probability_axes, mistake_axes), (title, example) in zip(
+        rows, examples, strict=True
+    ):
+        image, truth = np.float32(example["image"]), example["labels"] > 0
+        found = example["probability"] >= 0.5
+        _show(image_axes, image, title, **_grey(image))
+        _show_with_bar(probability_axes, np.float32(example["probability"]), "probability")
+        grey = np.interp(image, np.percentile(image, [1, 99]), [0, 1])
+        mistakes = label2rgb(
+            np.where(found & ~truth, 2, np.where(truth & ~found, 1, 0)),
+            grey,
+            colors=["#0072B2", "#D55E00"],
+            alpha=0.6,
+            bg_label=0,
+        )
+        _show(mistake_axes, mistakes, "missed blue, false orange")
     return figure
 
 

@@ -171,32 +171,117 @@ def first_sentence(summary):
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def effect_sentences(verdicts, seeds):
-    """Say for each claimed difference between arms whether its interval excludes zero.
+def effect_sentences(effects, fold, metric, what):
+    """Say which differences between arms raise a score, which lower it, and which are undecided.
 
     Parameters
     ----------
-    verdicts : pandas.DataFrame
-        From `claims.with_words`.
-    seeds : int
-        Runs of each arm.
+    effects : pandas.DataFrame
+        From `claims.effects`.
+    fold : str
+        The fold, or ``video`` for the mean of those that hold a video out.
+    metric : str
+        Metric of the effects.
+    what : str
+        Its name in words.
 
     Returns
     -------
     str
-        Markdown, the number of runs and then an item an effect; empty where none was measured.
+        Markdown, an item a direction; empty where no effect was measured.
     """
-    # Numbers from training curves have a margin of their own; differences are set against 0.
-    effects = verdicts[(verdicts.rule == "above 0") & verdicts.reproduced.notna()]
-    if effects.empty:
+    rows = effects[(effects.fold == fold) & (effects.metric == metric)].dropna(subset="mean")
+    if rows.empty:
         return ""
-    runs = "a single run" if seeds == 1 else f"{seeds} runs"
+    fewest = rows.n_seeds.min()
+    runs = "single runs" if fewest == 1 else f"at least {fewest} runs of each arm"
+    where = "the mean of both videos held out" if fold == "video" else f"fold {fold}"
+    directions = {
+        f"Raised test {what}": rows[rows.ci_low > 0],
+        f"Lowered test {what}": rows[rows.ci_high < 0],
+        "Undecided, the interval holds zero": rows[(rows.ci_low <= 0) & (rows.ci_high >= 0)],
+    }
     items = [
-        f"- {row.claim}: {row.reproduced:+.3f} (95 % interval {row.ci_low:+.3f} to "
-        f"{row.ci_high:+.3f}), which {_direction(row)}."
-        for row in effects.itertuples()
+        f"- {words}: " + "; ".join(_effect(row) for row in found.itertuples()) + "."
+        for words, found in directions.items()
+        if len(found)
     ]
-    return "\n".join([f"From {runs} of each arm:", "", *items])
+    return "\n".join([f"On {where}, from {runs}:", "", *items])
+
+
+def effects_table(effects, metrics):
+    """Lay out the effects for reading: an effect and fold a row, "mean (low to high)" a metric.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        From `claims.effects`.
+    metrics : list of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        effect, arms, fold, runs and the metrics, all text.
+    """
+    rows = []
+    for (what, fold), found in effects.groupby(["what", "fold"], sort=False):
+        by_metric = {row.metric: row for row in found.itertuples()}
+        first = next(iter(by_metric.values()))
+        row = {"effect": what, "arms": f"{first.arm} − {first.against}", "fold": fold}
+        row["runs"] = str(first.n_seeds)
+        rows.append(row | {name: _interval(by_metric[name], "+.3f") for name in metrics})
+    return pd.DataFrame(rows, columns=["effect", "arms", "fold", "runs", *metrics])
+
+
+def best_sentence(summary, metric, what):
+    """Name the arm with the highest score of a metric, and what is scored without looking.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Rows of one fold.
+    metric : str
+        Metric of the summary.
+    what : str
+        Its name in words.
+
+    Returns
+    -------
+    str
+    """
+    rows = summary[summary.metric == metric]
+    rivals = {row.arm: row for row in rows.itertuples() if row.arm != "previous_frame"}
+    best = max(rivals.values(), key=lambda row: row.mean)
+    where = "mean of both videos held out" if best.fold == "video" else f"fold {best.fold}"
+    runs = "a single run" if best.n_seeds == 1 else f"{best.n_seeds} runs"
+    blind = rivals["image_blind"].mean
+    return (
+        f"The highest test {what}, {where}, is that of `{best.arm}`: {_interval(best, '.3f')}, "
+        f"from {runs} a fold. Marking pixels at random scores {blind:.3f}."
+    )
+
+
+def leakage_sentence(leakage, metric, what):
+    """Say how much higher arms score on frames drawn at random than on videos held out.
+
+    Parameters
+    ----------
+    leakage : pandas.DataFrame
+        From `claims.leakage`.
+    metric : str
+        Metric of the table.
+    what : str
+        Its name in words.
+
+    Returns
+    -------
+    str
+    """
+    rows = leakage[leakage.metric == metric]
+    if rows.empty:
+        return "This profile has not both kinds of split, so the leak was not measured."
+    items = "; ".join(f"`{row.arm}` {_interval(row, '+.3f')}" for row in rows.itertuples())
+    return f"Test {what} on frames drawn at random, less that on videos held out: {items}."
 
 
 def caption_scores(summary, metric, what):
@@ -228,8 +313,16 @@ def _value(row):
     if pd.isna(row.reproduced):
         return "–"
     if pd.isna(row.ci_low):
-        return f"{row.reproduced:g}"
+        return f"{row.reproduced:.4g}"
     return f"{row.reproduced:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
+
+
+def _interval(row, style):
+    return f"{row.mean:{style}} ({row.ci_low:{style}} to {row.ci_high:{style}})"
+
+
+def _effect(row):
+    return f"{row.what} {_interval(row, '+.3f')}"
 
 
 def _pair(scores, first, second, words):
@@ -238,11 +331,3 @@ def _pair(scores, first, second, words):
     return (
         f"{words} test F1 is {scores[first]:.3f} (`{first}`) and {scores[second]:.3f} (`{second}`)."
     )
-
-
-def _direction(row):
-    if row.ci_low > 0:
-        return "excludes zero: as claimed"
-    if row.ci_high < 0:
-        return "excludes zero: the opposite of what is claimed"
-    return "includes zero: no effect shown"

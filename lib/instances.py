@@ -1,10 +1,7 @@
-"""From pixels to cells: components, gaps filled again, and how well each true cell was found."""
+"""From pixels to cells: components, and how well each true cell was found."""
 
 import numpy as np
 from skimage.measure import label
-from skimage.segmentation import expand_labels
-
-from lib.weight_map import border_distances
 
 
 def to_cells(mask):
@@ -20,29 +17,6 @@ def to_cells(mask):
         Ids 1, 2, ... and 0 for background.
     """
     return label(mask, connectivity=1)
-
-
-def close_gaps(cells, reach):
-    """Give the background between two neighbouring cells to the nearer one.
-
-    It undoes the gap of `lib.arrays.to_gap_mask`, and leaves the border between a cell and the open
-    background where it is.
-
-    Parameters
-    ----------
-    cells : ndarray of int, shape (M, N)
-        Instance ids.
-    reach : float
-        A background pixel is filled when two cells are no further away than this, px.
-
-    Returns
-    -------
-    ndarray of int, shape (M, N)
-    """
-    if reach == 0:
-        return cells
-    _, second = border_distances(cells, reach)
-    return np.where(np.isfinite(second), expand_labels(cells, reach), cells)
 
 
 def seg_scores(labels, cells):

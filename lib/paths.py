@@ -1,11 +1,13 @@
 """Where things lie, whatever folder a notebook was opened in."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PARAMS = ROOT / "params"
 NOTEBOOKS = ROOT / "notebooks"
-OUTPUTS = ROOT / "outputs"
+# `lib.verify` sets the variable, to compute results again beside those that are kept.
+OUTPUTS = Path(os.environ.get("STUDY_OUTPUTS") or ROOT / "outputs")
 
 
 def relative(path):

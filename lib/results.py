@@ -5,10 +5,31 @@ import json
 import pandas as pd
 
 from lib import plan
+from lib.evaluation import read_example
 from lib.files import StateError
 from lib.paths import run_folder
+from lib.statistics import is_video_fold
 
 KEYS = ["arm", "fold", "seed"]
+
+
+def headline_folds(profile):
+    """Name the folds on which arms are compared: those that hold a whole video out.
+
+    Parameters
+    ----------
+    profile : params.Profile
+
+    Returns
+    -------
+    headline : str
+        ``video``, the mean over them, where there are two; else the first fold of the profile.
+    folds : list of str
+        The folds behind it.
+    """
+    folds = profile.settings["grid.folds"]
+    held_out = [fold for fold in folds if is_video_fold(fold)]
+    return ("video", held_out) if len(held_out) > 1 else (folds[0], folds[:1])
 
 
 def run_table(profile, runs):
@@ -95,6 +116,31 @@ def read_histories(profile, runs):
     if not tables:
         raise StateError(f"{profile.outputs}: no run is finished; run `make reproduce` first")
     return pd.concat(tables, ignore_index=True)
+
+
+def read_examples(profile, runs, fold, role="middle"):
+    """Read a frame that the finished runs of seed 0 kept.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+    fold : str
+    role : str
+        As for `evaluation.read_example`.
+
+    Returns
+    -------
+    dict of str to dict
+        The example of each arm that has one.
+    """
+    chosen = [run for run in runs if (run.fold, run.seed, run.side) == (fold, 0, "test")]
+    examples = {
+        run.arm: read_example(run.folder(profile.outputs) / "examples.npz", role)
+        for run in chosen
+        if plan.is_done(run, profile.outputs)
+    }
+    return {arm: example for arm, example in examples.items() if example is not None}
 
 
 def _run_row(profile, run):

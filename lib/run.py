@@ -21,6 +21,7 @@ from lib.params import ParamsError, load
 from lib.paths import NOTEBOOKS, relative
 from lib.report import write_report
 from lib.source import DataError
+from lib.verify import Difference, verify, write_checksums
 
 # With hyphens at which no line breaks.
 TITLE = "Does augmentation make U\u2011Net work? A reproduction on DIC\u2011C2DH\u2011HeLa"
@@ -41,6 +42,7 @@ def main(words=None):
         ("plan", "list what is still to be done, for make"),
         ("train", "execute one run"),
         ("notebook", "execute one chapter"),
+        ("verify", "compute the results again from the runs and compare"),
     ):
         command = commands.add_parser(name, help=about)
         command.add_argument("params")
@@ -52,7 +54,7 @@ def main(words=None):
     command = COMMANDS[arguments.pop("command")]
     try:
         command(load(arguments.pop("params")), *arguments.values())
-    except (ParamsError, DataError, StateError, RunError) as error:
+    except (ParamsError, DataError, StateError, RunError, Difference) as error:
         parser.exit(2, f"error: {error}\n")
     except OSError as error:
         parser.exit(2, f"error: {error.filename or 'a file'}: {error.strerror or error}\n")
@@ -142,10 +144,22 @@ def write_chapter(profile, name):
     if name == "06_report":
         page = profile.outputs / "report.html"
         write_report(path, page, title=TITLE)
+        write_checksums(profile.outputs)
         print(f"report: {relative(page)}")
 
 
-COMMANDS = {"data": show_data, "plan": write_plan, "train": train, "notebook": write_chapter}
+def show_verification(profile):
+    """Compute the results again from the runs, and say that they are the same."""
+    print(verify(profile))
+
+
+COMMANDS = {
+    "data": show_data,
+    "plan": write_plan,
+    "train": train,
+    "notebook": write_chapter,
+    "verify": show_verification,
+}
 
 
 def _pending_chapters(profile, record, runs, pending):

@@ -105,6 +105,41 @@ def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
     return _interval(np.mean(samples, axis=0)) if samples else (np.nan, np.nan, np.nan)
 
 
+def fold_difference(table, arm, fold, against, metric, *, block, resamples, seed=0):
+    """Difference of one arm between two folds, with its 95 % interval.
+
+    The folds test on different frames, so that nothing is paired: each is drawn on its own.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Tidy metrics.
+    arm : str
+    fold, against : str
+        The difference is `fold` minus `against`; ``video`` is the mean of the folds that hold a
+        video out.
+    metric : str
+        A name in summary.csv.
+    block, resamples, seed : int
+        As for `summarise`.
+
+    Returns
+    -------
+    mean, ci_low, ci_high : float
+        NaN where the arm was not run on one of the folds.
+    """
+    rng = np.random.default_rng(seed)
+    samples = []
+    for name in (fold, against):
+        own = of_fold(table[table.arm == arm], name)
+        parts = [_wide(part) for _, part in own.groupby("fold", sort=False)]
+        if not parts:
+            return np.nan, np.nan, np.nan
+        drawn = [_sample(wide, metric, _draws(wide.index, block, resamples, rng)) for wide in parts]
+        samples.append(np.mean(drawn, axis=0))
+    return _interval(samples[0] - samples[1])
+
+
 def _row(arm, fold, name, sample, wides):
     mean, low, high = _interval(sample)
     frame_metric = "tp" if name.endswith("_pooled") else name

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -151,9 +152,7 @@ def test_scores_follow_from_the_predictions_that_are_kept(study, monkeypatch):
         pairs = list(scored.groupby(["video", "frame"], sort=False).groups)
         with np.load(folder / "predictions.npz") as kept:
             probabilities = kept["probability"][-len(pairs) :]
-        again = frame_metrics(
-            pairs, full_labels(opened, pairs), probabilities, opened.profile.arms[arm]
-        )
+        again = frame_metrics(pairs, full_labels(opened, pairs), probabilities, 0.5)
         pd.testing.assert_series_equal(again.value, scored.value)
 
 
@@ -218,3 +217,38 @@ def test_bad_params_stop_before_anything_is_computed(study):
     assert "did you mean image.size?" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert (outputs / "report.html").exists()
+
+
+def test_results_come_out_again_without_networks_and_nothing_is_changed(study):
+    make, _, outputs, _ = study
+    for path in outputs.rglob("model.keras"):
+        path.unlink()
+    before = {path: path.read_bytes() for path in outputs.rglob("*") if path.is_file()}
+    verified = make("verify")
+    assert verified.returncode == 0, verified.stderr
+    assert "the report come out again" in verified.stdout
+    assert {path: path.read_bytes() for path in outputs.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        (
+            "runs/none/last/seed0/metrics.csv",
+            "row 1 (arm none, fold last, seed 0, video 02, frame 7, metric ",
+        ),
+        ("runs/none/last/seed0/history.csv", "is not the file that was written"),
+        ("summary.csv", "row 1 (arm none, fold last, metric "),
+    ],
+)
+def test_changed_digit_is_found_and_its_file_named(study, name, where):
+    make, _, outputs, _ = study
+    before = (outputs / name).read_text()
+    head, first, rest = before.split("\n", 2)
+    changed = re.sub(r"\d$", lambda digit: str((int(digit[0]) + 1) % 10), first)
+    (outputs / name).write_text("\n".join([head, changed, rest]))
+    refused = make("verify")
+    (outputs / name).write_text(before)
+    assert refused.returncode != 0
+    assert f"error: {outputs.relative_to(ROOT)}/{name}: {where}" in refused.stderr
+    assert "Traceback" not in refused.stderr
