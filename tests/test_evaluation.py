@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import metrics
-from lib.arrays import to_gap_mask
 from lib.evaluation import (
+    STEPS,
     cells_of,
     choose_examples,
     frame_metrics,
@@ -21,9 +21,6 @@ from lib.evaluation import (
     save_predictions,
     spread,
 )
-
-MASK = {"evaluation.threshold": 0.5, "training.target": "mask"}
-GAP = MASK | {"training.target": "gap", "evaluation.gap_reach": 3.0}
 
 
 def scores(table, frame=0):
@@ -42,13 +39,13 @@ def test_prediction_is_the_probability_of_the_logit():
 def test_steps_of_a_probability_are_fine_and_keep_the_side_of_a_half(probability):
     step = quantise(np.array([probability], np.float32))
     assert step.dtype == np.uint8
-    assert step[0] / 255 == pytest.approx(probability, abs=0.5 / 255 + 1e-6)
+    assert step[0] / STEPS == pytest.approx(probability, abs=0.5 / STEPS + 1e-6)
     if abs(probability - 0.5) > 1e-6:
-        assert (step[0] / 255 >= 0.5) == (probability >= 0.5)
+        assert (step[0] / STEPS >= 0.5) == (probability >= 0.5)
 
 
 def test_steps_run_from_nothing_to_all():
-    assert quantise(np.array([0, 0.5, 1])).tolist() == [0, 128, 255]
+    assert quantise(np.array([0, 0.5, 1])).tolist() == [0, 16, 31]
 
 
 def test_rows_of_a_frame_are_counts_and_scores():
@@ -76,7 +73,7 @@ def test_half_size_probabilities_are_scored_against_full_labels():
     labels[:, 20:90, 64:] = 9
     probabilities = (labels[:, ::2, ::2] > 0).astype(np.float32)
     probabilities[1] *= 0.3
-    table = frame_metrics([("01", 4), ("02", 0)], labels, quantise(probabilities), MASK)
+    table = frame_metrics([("01", 4), ("02", 0)], labels, quantise(probabilities), 0.5)
     # Edges at even rows and columns are met exactly by linear interpolation.
     same = scores(table, 4)
     assert same[list(metrics.COUNTS)].tolist() == [70 * 64, 0, 0, 128**2 - 70 * 64]
@@ -88,10 +85,8 @@ def test_half_size_probabilities_are_scored_against_full_labels():
 
 def test_threshold_counts_from_its_own_value():
     labels = np.ones((1, 4, 4), int)
-    for threshold, found in ((0.2, 16), (0.21, 0)):
-        settings = MASK | {"evaluation.threshold": threshold}
-        # 51 of 255 steps.
-        table = frame_metrics([("01", 0)], labels, np.full((1, 2, 2), 51, np.uint8), settings)
+    for threshold, found in ((7 / STEPS, 16), (7.1 / STEPS, 0)):
+        table = frame_metrics([("01", 0)], labels, np.full((1, 2, 2), 7, np.uint8), threshold)
         assert scores(table)["tp"] == found
 
 
@@ -104,50 +99,21 @@ def two_cells(size, gap=0):
     return labels
 
 
-def test_cells_of_a_mask_are_its_components():
-    cells = cells_of(quantise(two_cells(16) > 0), (16, 16), MASK)
-    np.testing.assert_array_equal(cells, two_cells(16) > 0)
-    apart = cells_of(quantise(two_cells(16, gap=1) > 0), (16, 16), MASK)
-    np.testing.assert_array_equal(apart, two_cells(16, gap=1))
-
-
-def test_gaps_are_filled_again_where_they_were_the_target():
-    truth = two_cells(16)
-    opened = quantise(to_gap_mask(truth))
-    cells = cells_of(opened, truth.shape, GAP)
-    np.testing.assert_array_equal(cells[truth > 0], truth[truth > 0])
-    assert set(np.unique(cells[:2])) <= {0, 1, 2}
-    row = frame_rows("01", 0, truth, cells_of(opened, truth.shape, MASK))
-    assert row[-1]["value"] == pytest.approx(5 / 6)
-    assert frame_rows("01", 0, truth, cells)[-1]["value"] > 0.9
-    assert cells_of(opened, truth.shape, GAP | {"evaluation.gap_reach": 0.0})[8, 8] == 0
-
-
-def test_reach_of_a_gap_grows_with_the_size_of_the_labels():
-    truth = two_cells(64)
-    # Two columns of 16, that is eight of 64, whatever their own size is.
-    opened = quantise(to_gap_mask(two_cells(16)))
-    cells = cells_of(opened, truth.shape, GAP)
-    assert (cells[16:48, 8:56] > 0).all()
-    assert len(np.unique(cells)) == 3
-    short = GAP | {"evaluation.gap_reach": 1.0}
-    assert not cells_of(opened, truth.shape, short)[16:48, 31:33].any()
-
-
-def test_an_arm_with_gaps_is_scored_against_whole_cells():
-    labels = two_cells(16)[None]
-    probabilities = quantise(to_gap_mask(labels))
-    tables = [frame_metrics([("01", 0)], labels, probabilities, kind) for kind in (GAP, MASK)]
-    filled, opened = (scores(table) for table in tables)
-    assert filled["fn"] == 0
-    assert opened["fn"] == 24
+def test_cells_are_components():
+    touching, apart = two_cells(16), two_cells(16, gap=1)
+    cells = cells_of(quantise(touching > 0), (16, 16), 0.5)
+    np.testing.assert_array_equal(cells, touching > 0)
+    cells = cells_of(quantise(apart > 0), (16, 16), 0.5)
+    np.testing.assert_array_equal(cells, apart)
+    # Of each cell the column at the gap is lost.
+    assert frame_rows("01", 0, touching, cells)[-1]["value"] == pytest.approx(5 / 6)
 
 
 def test_a_coarse_round_cell_is_scored_close_to_its_fine_one():
     rows, columns = (np.indices((128, 128)) + 0.5) / 128
     fine = np.hypot(rows - 0.45, columns - 0.55) < 0.3
     coarse = fine.reshape(64, 2, 64, 2).mean(axis=(1, 3))
-    table = frame_metrics([("01", 0)], fine[None].astype(int), quantise(coarse[None]), MASK)
+    table = frame_metrics([("01", 0)], fine[None].astype(int), quantise(coarse[None]), 0.5)
     assert scores(table)["iou"] > 0.98
 
 
@@ -203,7 +169,9 @@ def test_examples_come_back_without_pickle(tmp_path):
         example = read_example(path, role)
         assert (example["video"], example["frame"]) == pairs[place]
         np.testing.assert_array_equal(example["labels"], labels[place])
-        np.testing.assert_allclose(example["image"], images[place], rtol=1e-3)
+        # The picture is kept in 256 grey levels from its darkest to its brightest pixel.
+        grey = 255 * (images[place] - images[place].min()) / np.ptp(images[place])
+        np.testing.assert_allclose(example["image"], grey, atol=0.51)
         np.testing.assert_allclose(example["probability"], probabilities[place], rtol=1e-3)
     assert read_example(path)["role"] == "spread1"
 
@@ -216,11 +184,12 @@ def test_example_of_a_role_that_no_frame_has(tmp_path):
 
 
 def test_predictions_come_back_as_they_were(tmp_path):
-    probabilities = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8)
+    probabilities = np.random.default_rng(0).integers(0, STEPS + 1, (3, 8, 8)).astype(np.uint8)
     path = tmp_path / "predictions.npz"
     save_predictions(path, [("01", 80), ("02", 5), ("02", 6)], probabilities)
     with np.load(path, allow_pickle=False) as kept:
-        assert set(kept.files) == {"video", "frame", "probability"}
+        assert set(kept.files) == {"video", "frame", "probability", "steps"}
+        assert kept["steps"] == STEPS
         assert kept["video"].tolist() == ["01", "02", "02"]
         assert kept["frame"].tolist() == [80, 5, 6]
         assert kept["probability"].dtype == np.uint8

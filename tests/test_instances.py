@@ -1,35 +1,14 @@
-"""From pixels to cells: components, closed gaps and SEG, on cells made by hand."""
+"""From pixels to cells: components and SEG, on cells made by hand."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lib.arrays import to_gap_mask
-from lib.instances import close_gaps, seg_scores, to_cells
-from lib.weight_map import border_distances
+from lib.instances import seg_scores, to_cells
 
 LABELS = hnp.arrays(np.uint16, (8, 9), elements=st.integers(0, 4))
-
-
-@st.composite
-def tiles(draw):
-    """Labels of rectangular cells that touch, some of them left out."""
-    edges = [np.cumsum(draw(st.lists(st.integers(4, 9), min_size=1, max_size=4))) for _ in "rc"]
-    rows, columns = (np.searchsorted(side, np.arange(side[-1]), "right") for side in edges)
-    count = len(edges[0]) * len(edges[1])
-    kept = draw(st.lists(st.booleans(), min_size=count, max_size=count))
-    ids = np.where(kept, np.arange(1, count + 1), 0)
-    return np.pad(ids[rows[:, None] * len(edges[1]) + columns], draw(st.integers(0, 5)))
-
-
-def same_cells(cells, others):
-    """Whether two arrays hold the same cells under any ids."""
-    pairs = np.unique(np.stack([cells.ravel(), others.ravel()]), axis=1).T
-    firsts, seconds = ({pair[side] for pair in pairs} for side in (0, 1))
-    background = all((first == 0) == (second == 0) for first, second in pairs)
-    return background and len(pairs) == len(firsts) == len(seconds)
 
 
 # Components
@@ -40,63 +19,6 @@ def test_diagonal_neighbours_are_two_cells():
     assert to_cells(mask).tolist() == [[1, 1, 0, 2], [1, 0, 0, 2], [0, 3, 0, 2]]
     assert not to_cells(np.zeros((3, 4), bool)).any()
     assert (to_cells(np.ones((3, 4), bool)) == 1).all()
-
-
-# Gaps
-
-
-@settings(deadline=None)
-@given(tiles())
-def test_gaps_are_closed_as_they_were_opened(labels):
-    closed = close_gaps(to_cells(to_gap_mask(labels)), 3)
-    inside = labels > 0
-    assert same_cells(np.where(inside, closed, 0), labels)
-    # What else is filled lies where a gap meets the background, near to two cells.
-    nearest, second = border_distances(labels)
-    assert (second[(closed > 0) & ~inside] <= 3).all()
-    assert (closed[nearest > 3] == 0).all()
-
-
-@settings(deadline=None)
-@given(LABELS, st.floats(0.5, 6))
-def test_closing_fills_background_alone_and_only_between_two_cells(cells, reach):
-    closed = close_gaps(cells, reach)
-    np.testing.assert_array_equal(closed[cells > 0], cells[cells > 0])
-    _, second = border_distances(cells)
-    np.testing.assert_array_equal(closed > 0, (cells > 0) | (second <= reach))
-
-
-def test_gap_goes_to_the_nearer_cell_and_the_open_border_stays():
-    cells = np.zeros((9, 14), int)
-    cells[2:7, 2:5], cells[2:7, 8:12] = 7, 4
-    closed = close_gaps(cells, 3)
-    # Columns 5 to 7 are the gap; the middle one is as near to the one as to the other.
-    assert (closed[2:7, 5] == 7).all()
-    assert (closed[2:7, 7] == 4).all()
-    assert closed[2:7, 6].all()
-    np.testing.assert_array_equal(np.delete(closed, [5, 6, 7], 1), np.delete(cells, [5, 6, 7], 1))
-
-
-@pytest.mark.parametrize(("reach", "filled"), [(1.9, False), (2, True)])
-def test_gap_is_closed_from_its_reach_on(reach, filled):
-    cells = np.zeros((5, 8), int)
-    cells[:, :3], cells[:, 5:] = 1, 2
-    assert close_gaps(cells, reach)[:, 3:5].all() == filled
-    assert close_gaps(cells, reach)[:, 3:5].any() == filled
-
-
-@given(LABELS)
-def test_reach_of_zero_changes_nothing(cells):
-    np.testing.assert_array_equal(close_gaps(cells, 0), cells)
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_without_two_cells_there_is_no_gap(count):
-    cells = np.zeros((8, 8), int)
-    cells[2:6, 2:6] = count
-    # A bay within one cell is no gap.
-    cells[3:5, 4:6] = 0
-    np.testing.assert_array_equal(close_gaps(cells, 5), cells)
 
 
 # SEG

@@ -93,9 +93,9 @@ BAD = {
         "arms",
     ),
     "measure of the profile in an arm": (
-        "arms: {gap: {evaluation.gap_reach: 2.0}}",
-        "arms.gap.evaluation.gap_reach",
-        "2.0",
+        "arms: {gap: {evaluation.threshold: 0.4}}",
+        "arms.gap.evaluation.threshold",
+        "0.4",
         "cannot differ between arms",
     ),
     "unknown fold of an arm": (

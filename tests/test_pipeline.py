@@ -152,9 +152,7 @@ def test_scores_follow_from_the_predictions_that_are_kept(study, monkeypatch):
         pairs = list(scored.groupby(["video", "frame"], sort=False).groups)
         with np.load(folder / "predictions.npz") as kept:
             probabilities = kept["probability"][-len(pairs) :]
-        again = frame_metrics(
-            pairs, full_labels(opened, pairs), probabilities, opened.profile.arms[arm]
-        )
+        again = frame_metrics(pairs, full_labels(opened, pairs), probabilities, 0.5)
         pd.testing.assert_series_equal(again.value, scored.value)
 
 

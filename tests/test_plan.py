@@ -166,11 +166,10 @@ def test_arm_with_a_rate_of_its_own_waits_for_no_scan(make):
         ("arms: {none_matched: {training.momentum: 0.5}}", {"none_matched"}),
         ("evaluation: {resamples: 300, block: 2}\ngrid: {seeds: 2}", set()),
         ("scan: {updates: 7, plateau: 0.1}\narms: {mine: {inherits: none}}", set()),
-        # The weight map matters where it is in the loss, gaps where they are the target.
+        # The weight map matters where it is in the loss.
         ("weight_map: {w0: 5.0, sigma: 3.0}", {"gap_weighted"}),
         ("arms: {none: {weight_map.w0: 5.0, weight_map.sigma: 3.0}}", {"gap_weighted"}),
         ("arms: {aspp: {weight_map.in_loss: true}}", {"aspp"}),
-        ("evaluation: {gap_reach: 2.0}", {"gap_weighted"}),
         ("arms: {aspp: {training.target: gap}}", {"aspp"}),
         ("arms: {aspp: {model.network: no_skip}}", {"aspp"}),
         # On which folds an arm is run changes none of its runs.

@@ -257,56 +257,37 @@ def test_first_sentence_leaves_out_what_was_not_measured():
     assert findings.first_sentence(summary(none=0.1, augmented=float("nan"))) == ""
 
 
-def effects(mean, low, high):
-    """Verdicts of a measured effect, of one that was not measured, of a score and of a curve."""
-    nan = float("nan")
-    return pd.DataFrame(
-        {
-            "claim": ["A raises B", "C raises D", "Test F1", "It overfits"],
-            "rule": ["above 0", "above 0", "within 0.05", "above 0.05"],
-            "reproduced": [mean, nan, 0.5, 0.2],
-            "ci_low": [low, nan, 0.4, 0.1],
-            "ci_high": [high, nan, 0.6, 0.3],
-        }
-    )
+def effects(*intervals, fold="video", seeds=3):
+    """Effects A, B, ... with these means and intervals, and others that are not to be taken."""
+    rows = [("A", "last", "f1", 0.9, 0.9, 0.9), ("A", fold, "iou", 0.9, 0.9, 0.9)]
+    rows += [(chr(65 + n), fold, "f1", *one) for n, one in enumerate(intervals)]
+    columns = ["what", "fold", "metric", "mean", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns).assign(n_seeds=seeds, arm="one", against="other")
 
 
-@pytest.mark.parametrize(
-    ("mean", "low", "high", "words"),
-    [
-        (
-            0.05,
-            0.01,
-            0.09,
-            "+0.050 (95 % interval +0.010 to +0.090), which excludes zero: as claimed",
-        ),
-        (
-            -0.05,
-            -0.09,
-            -0.01,
-            "-0.050 (95 % interval -0.090 to -0.010), which excludes zero: the opposite",
-        ),
-        (0.05, -0.01, 0.09, "which includes zero: no effect shown"),
-    ],
-)
-def test_effect_sentence_follows_the_interval(mean, low, high, words):
-    (item,) = findings.effect_sentences(effects(mean, low, high), seeds=1).splitlines()[2:]
-    assert item.startswith("- A raises B: ")
-    assert words in item
+def test_effect_sentences_follow_the_intervals():
+    table = effects((0.05, 0.01, 0.09), (-0.05, -0.09, -0.01), (0.02, -0.01, 0.05))
+    head, _, *items = findings.effect_sentences(table, "video", "f1", "F1").splitlines()
+    assert head == "On the mean of both videos held out, from at least 3 runs of each arm:"
+    raised, lowered, undecided = items
+    assert raised.startswith("- Raised test F1: A ")
+    assert "+0.050 (+0.010 to +0.090)" in raised
+    assert lowered.startswith("- Lowered test F1: B ")
+    assert undecided.startswith("- Undecided, the interval holds zero: C ")
+    assert "0.900" not in "".join(items)
 
 
-@pytest.mark.parametrize(
-    ("seeds", "words"),
-    [(1, "From a single run of each arm:"), (3, "From 3 runs of each arm:")],
-)
-def test_effect_sentences_say_first_how_many_runs_they_come_from(seeds, words):
-    lines = findings.effect_sentences(effects(0.05, 0.01, 0.09), seeds).splitlines()
-    assert lines[:2] == [words, ""]
+def test_effect_sentences_of_single_runs_on_a_fold():
+    table = effects((0.05, 0.01, 0.09), fold="01to02", seeds=1)
+    lines = findings.effect_sentences(table, "01to02", "f1", "F1").splitlines()
+    assert lines[0] == "On fold 01to02, from single runs:"
+    assert len(lines) == 3
 
 
 def test_effect_sentences_where_none_was_measured():
-    nan = float("nan")
-    assert findings.effect_sentences(effects(nan, nan, nan), seeds=1) == ""
+    table = effects((float("nan"),) * 3)
+    assert findings.effect_sentences(table, "video", "f1", "F1") == ""
+    assert findings.effect_sentences(table, "random", "f1", "F1") == ""
 
 
 def test_caption_names_the_best_that_could_be_had():
