@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
@@ -303,7 +304,7 @@ def draw_mistakes(examples):
         mistakes = label2rgb(
             np.where(found & ~truth, 2, np.where(truth & ~found, 1, 0)),
             grey,
-            colors=["#0072B2", "#D55E00"],
+            colors=[to_rgb(COLOURS["none"]), to_rgb(COLOURS["augmented"])],
             alpha=0.6,
             bg_label=0,
         )
