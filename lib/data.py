@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from skimage import io
 
 from lib.source import DataError, Source
 
@@ -139,7 +140,7 @@ def read_image(path: Path) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        A TIFF file.
+        A TIFF or PNG file.
 
     Returns
     -------
@@ -190,9 +191,10 @@ def read_labels(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        image = tifffile.imread(path)
-    except Exception as error:  # tifffile and its decoders share no class of errors
-        raise DataError(f"{path}: cannot be read ({error or type(error).__name__})") from error
+        image = io.imread(path) if path.suffix.lower() == ".png" else tifffile.imread(path)
+    except Exception as error:  # the decoders share no class of errors
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DataError(f"{path}: cannot be read ({reason})") from error
     # Where the directory of the file is at its end, tifffile reads a truncated file as empty.
     if not image.size:
         raise DataError(f"{path}: cannot be read (truncated: no image directory in it)")
