@@ -108,6 +108,7 @@ def test_a_split_divides_components_and_moves_no_pixel(mask, distance):
         assert len(np.unique(components[cells == number])) == 1
 
 
+@settings(deadline=None)
 @given(IDS, st.integers(0, 9))
 def test_what_is_left_is_large_enough_and_numbered_anew(labels, smallest):
     cells = remove_small(labels, smallest)
@@ -253,6 +254,7 @@ def test_shapes_have_to_agree(measure):
         measure(ROW, ROW.T)
 
 
+@settings(deadline=None)
 @given(IDS, IDS, st.permutations(range(1, 5)))
 def test_measures_do_not_depend_on_the_ids(labels, cells, names):
     renamed = np.array([0, *names])[cells] * 1000
@@ -261,6 +263,7 @@ def test_measures_do_not_depend_on_the_ids(labels, cells, names):
     assert error_counts(labels, renamed) == error_counts(labels, cells)
 
 
+@settings(deadline=None)
 @given(IDS, IDS)
 def test_measures_are_tied_to_each_other(labels, cells):
     counts, scores = det_counts(labels, cells), seg_scores(labels, cells)
