@@ -144,7 +144,7 @@ def remove_small(cells, smallest):
     ndarray of int, shape (M, N)
         Ids 1, 2, ... in the order in which they were.
     """
-    kept = np.bincount(cells.ravel()) >= smallest
+    kept = np.bincount(cells.ravel()) >= max(smallest, 1)  # an id that is not there is not kept
     kept[0] = False
     return (np.cumsum(kept) * kept)[cells]
 
