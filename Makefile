@@ -26,7 +26,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.$(LOCK).ready
 endif
 
-.PHONY: help reproduce test report verify lab data lint clean
+.PHONY: help reproduce test report verify compare predict lab data lint clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -49,6 +49,12 @@ report: $(READY) ## Write the report from the runs that are there, finished or n
 verify: PARAMS = params/study.yaml
 verify: $(READY) ## Compute the committed results again from the committed runs, and compare
 	@$(PYTHON) -m lib.run verify $(PARAMS)
+
+compare: $(READY) ## Put A=outputs/x and B=outputs/y side by side on one page
+	@$(PYTHON) -m lib.compare "$(A)" "$(B)"
+
+predict: $(READY) ## Find the cells in IMAGE=file or folder, with the network of RUN=folder
+	@$(PYTHON) -m lib.predict "$(IMAGE)" $(if $(RUN),--run "$(RUN)") $(if $(OUT),--out "$(OUT)")
 
 data: $(READY) ## Find or download the images and say what they are
 	@$(PYTHON) -m lib.run data $(PARAMS)

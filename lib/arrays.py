@@ -34,15 +34,34 @@ def resample(images: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndar
     if rows != columns:
         raise DataError(f"square frames are needed; these have {rows} rows and {columns} columns")
     centres = ((np.arange(size) + 0.5) * rows / size).astype(int)
-    scale = np.float32(np.iinfo(images.dtype).max)
     small = np.empty((count, size, size), np.float32)
     for i, image in enumerate(images):
-        if rows % size == 0:
-            step = rows // size
-            small[i] = image.reshape(size, step, size, step).mean(axis=(1, 3))
-        else:
-            small[i] = resize(image.astype(np.float32), (size, size), anti_aliasing=size < rows)
-    return small / scale, labels[:, centres[:, None], centres]
+        small[i] = resample_image(image, (size, size))
+    return small, labels[:, centres[:, None], centres]
+
+
+def resample_image(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring one image to another shape, and its grey values to 0 to 1.
+
+    Parameters
+    ----------
+    image : ndarray of shape (M, N), uint8 or uint16
+        Grey values.
+    shape : tuple of int
+        Rows and columns wanted.
+
+    Returns
+    -------
+    ndarray of shape `shape`, float32
+        1 is the largest value of the type; averaged over area when shrunk.
+    """
+    rows, columns = image.shape
+    if rows % shape[0] == 0 and columns % shape[1] == 0:
+        blocks = image.reshape(shape[0], rows // shape[0], shape[1], columns // shape[1])
+        small = blocks.mean(axis=(1, 3))
+    else:
+        small = resize(image.astype(np.float32), shape, anti_aliasing=shape[0] < rows)
+    return small.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
 
 
 def to_mask(labels: np.ndarray) -> np.ndarray:

@@ -103,7 +103,7 @@ def effects(metrics, *, block, resamples):
         for fold in [*metrics.fold.unique(), "video"]:
             table = of_fold(metrics, fold)
             seeds = _shared_seeds(table, effect["arm"], effect["against"])
-            if not seeds or (fold == "video" and table.fold.nunique() < 2):
+            if not seeds:
                 continue
             for metric in stated["metrics"]:
                 measure = effect | {"fold": fold, "metric": metric}

@@ -121,18 +121,53 @@ def draw_arms_by_update(histories, arms, *, metric, label):
     for panel, fold in zip(panels, folds, strict=True):
         for arm in arms:
             chosen = histories[(histories.arm == arm) & (histories.fold == fold)]
-            seeds = chosen.groupby("updates")[metric]
-            middle, low, high = seeds.mean(), seeds.min(), seeds.max()
-            panel.plot(middle.index, middle, color=arm_colour(arm), marker=".", ms=3, label=arm)
-            panel.fill_between(middle.index, low, high, color=arm_colour(arm), alpha=0.15, lw=0)
-        panel.set(title=f"fold {fold}", xlabel="updates", xscale="log")
-        if metric == "val_loss":
-            _mark_plateau(panel)
-            panel.set_ylim(0, 1.7)
-        else:
-            panel.set_ylim(0, 1)
+            _draw_seeds(panel, chosen, metric, color=arm_colour(arm), label=arm)
+        panel.set(title=f"fold {fold}", xlabel="updates")
+        _set_scales(panel, metric)
     panels[0].set_ylabel(label)
     _legend_below(figure, panels[0])
+    return figure
+
+
+@style()
+def draw_two_studies(histories, studies, *, metric, label):
+    """Draw the validation curves of two studies over each other, an arm a panel.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+        Histories of one fold, with the columns arm, seed and study. An arm that only one of the
+        studies has gets a panel, too.
+    studies : tuple of str
+        The two, as in the column ``study``.
+    metric : str
+        Column of the histories.
+    label : str
+        Of the vertical axes.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Lines and bands as in `draw_arms_by_update`; blue and whole for the first study, orange and
+        dashed for the second.
+    """
+    arms = list(histories.arm.unique())
+    columns = min(3, len(arms))
+    rows = math.ceil(len(arms) / columns)
+    figure = Figure(figsize=(WIDTH, 0.6 + 2 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    looks = {"color": "#0072B2", "ls": "-"}, {"color": "#D55E00", "ls": "--"}
+    for panel, arm in zip(panels.flat, arms, strict=False):
+        for study, look in zip(studies, looks, strict=True):
+            chosen = histories[(histories.arm == arm) & (histories.study == study)]
+            _draw_seeds(panel, chosen, metric, label=study, **look)
+        panel.set_title(arm)
+        _set_scales(panel, metric)
+    for panel in panels.flat[len(arms) :]:
+        panel.set_axis_off()
+    figure.supxlabel("updates")
+    figure.supylabel(label)
+    _legend_below(figure, panels[0, 0])
     return figure
 
 
@@ -300,6 +335,25 @@ def scores_table(summary, fold, metrics):
 def _panels(count, height=2.9):
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(1, count, squeeze=False)[0]
+
+
+def _draw_seeds(panel, runs, metric, **look):
+    """Draw the mean over the seeds of an arm, and a band from the lowest to the highest."""
+    seeds = runs.groupby("updates")[metric]
+    middle = seeds.mean()
+    panel.plot(middle.index, middle, marker=".", ms=3, **look)
+    panel.fill_between(
+        middle.index, seeds.min(), seeds.max(), color=look["color"], alpha=0.15, lw=0
+    )
+
+
+def _set_scales(panel, metric):
+    panel.set_xscale("log")
+    if metric == "val_loss":
+        _mark_plateau(panel)
+        panel.set_ylim(0, 1.7)
+    else:
+        panel.set_ylim(0, 1)
 
 
 def _mark_plateau(panel):

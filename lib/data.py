@@ -1,7 +1,8 @@
-"""The files of a two-dimensional Cell Tracking Challenge data set: pairs, reading, digests."""
+"""The files of a two-dimensional Cell Tracking Challenge data set: images, labels and results."""
 
 import hashlib
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from skimage import io
 
+from lib.files import StateError, publish
 from lib.source import DataError, Source
 
 # The files that each digest stands for, relative to the folder of the data set.
@@ -139,7 +142,7 @@ def read_image(path: Path) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        A TIFF file.
+        A TIFF or PNG file.
 
     Returns
     -------
@@ -180,19 +183,25 @@ def read_labels(path: Path, shape: tuple[int, int]) -> np.ndarray:
     DataError
         If the file cannot be read whole, is of another type or shape, or holds no cell.
     """
-    labels = read_image(path)
-    if labels.shape != tuple(shape):
-        raise DataError(f"{path}: shape {labels.shape}; the image has {tuple(shape)}")
+    labels = _read_ids(path, shape)
     if not labels.any():
         raise DataError(f"{path}: no cell in it, every pixel is 0")
-    return labels.astype(np.uint16)
+    return labels
+
+
+def _read_ids(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    ids = read_image(path)
+    if ids.shape != tuple(shape):
+        raise DataError(f"{path}: shape {ids.shape}; the image has {tuple(shape)}")
+    return ids.astype(np.uint16)
 
 
 def _read(path: Path) -> np.ndarray:
     try:
-        image = tifffile.imread(path)
-    except Exception as error:  # tifffile and its decoders share no class of errors
-        raise DataError(f"{path}: cannot be read ({error or type(error).__name__})") from error
+        image = io.imread(path) if path.suffix.lower() == ".png" else tifffile.imread(path)
+    except Exception as error:  # the decoders share no class of errors
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DataError(f"{path}: cannot be read ({reason})") from error
     # Where the directory of the file is at its end, tifffile reads a truncated file as empty.
     if not image.size:
         raise DataError(f"{path}: cannot be read (truncated: no image directory in it)")
@@ -259,11 +268,124 @@ def read_gold(folder: Path, video: str) -> dict[int, np.ndarray]:
     DataError
         If a file is missing or cannot be read.
     """
+    return _read_gold(folder, video, "gold")
+
+
+def read_markers(folder: Path, video: str) -> dict[int, np.ndarray]:
+    """Read the gold truth of tracking: a marker in every cell of every frame.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
+    video : str
+        Name of the video.
+
+    Returns
+    -------
+    dict of int to ndarray of shape (M, N), uint16
+        Markers by number of the frame, one id a track; empty if there is no gold truth.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or cannot be read.
+    """
+    return _read_gold(folder, video, "markers")
+
+
+def _read_gold(folder: Path, video: str, part: str) -> dict[int, np.ndarray]:
     return {
-        frame.number: read_labels(frame.gold, read_image(frame.image).shape)
+        frame.number: read_labels(path, read_image(frame.image).shape)
         for frame in list_frames(folder, video)
-        if frame.gold
+        if (path := getattr(frame, part))
     }
+
+
+def write_results(folder: Path, video: str, cells: Mapping[int, np.ndarray]) -> None:
+    """Write predicted cells as the challenge wants them: ``01_RES/mask000.tif`` and so on.
+
+    Results of the video that were there before go, so that no frame of theirs stays.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder that gets the folder of the video.
+    video : str
+        Name of the video, two digits.
+    cells : mapping of int to ndarray of int, shape (M, N)
+        Instance ids by number of the frame, 0 for the background.
+
+    Raises
+    ------
+    ValueError
+        If the name is none of a video, there is no frame, or a frame does not fit into the format.
+    StateError
+        If the folder cannot be written.
+    """
+    final = _results_folder(folder, video)
+    if not cells:
+        raise ValueError(f"video {video}: no frames to write")
+    for number, ids in cells.items():
+        _check_result(video, number, ids)
+    partial = final.with_name(f".{final.name}.part")
+    digits = 3 if max(cells) < 1000 else 4
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for number, ids in cells.items():
+            path = partial / f"mask{number:0{digits}d}.tif"
+            tifffile.imwrite(path, ids.astype(np.uint16), compression="lzw")
+    except OSError as error:
+        raise StateError(f"{partial}: cannot be written: {error.strerror or error}") from error
+    publish(partial, final)
+
+
+def read_results(folder: Path, video: str, shape: tuple[int, int]) -> dict[int, np.ndarray]:
+    """Read predicted cells from the files that the challenge wants.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder that holds the folder of the video, such as ``01_RES``.
+    video : str
+        Name of the video, two digits.
+    shape : tuple of int
+        Rows and columns of the images.
+
+    Returns
+    -------
+    dict of int to ndarray of shape (M, N), uint16
+        Instance ids by number of the frame, 0 for the background; a frame may hold no cell.
+
+    Raises
+    ------
+    ValueError
+        If the name is none of a video.
+    DataError
+        If there are no masks, or one cannot be read or is of another type or shape.
+    """
+    results = _results_folder(folder, video)
+    paths = _numbered(results, "mask")
+    if not paths:
+        raise DataError(f"{results}: no results mask000.tif, mask001.tif, ... in this folder")
+    return {number: _read_ids(paths[number], shape) for number in sorted(paths)}
+
+
+def _results_folder(folder: Path, video: str) -> Path:
+    if not re.fullmatch(r"[0-9]{2}", video):
+        raise ValueError(f"video {video!r}: not a name such as 01")
+    return Path(folder) / f"{video}_RES"
+
+
+def _check_result(video: str, number: int, ids: np.ndarray) -> None:
+    what = f"video {video}, frame {number}"
+    if not 0 <= number <= 9999:
+        raise ValueError(f"{what}: frames are numbered from 0 to 9999")
+    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+        raise ValueError(f"{what}: {ids.dtype} of shape {ids.shape}; expected rows of whole ids")
+    if ids.min() < 0 or ids.max() > np.iinfo(np.uint16).max:
+        raise ValueError(f"{what}: ids {ids.min()} to {ids.max()}; the format holds 0 to 65535")
 
 
 def checksums(folder: Path) -> dict[str, str]:

@@ -3,10 +3,9 @@
 import keras
 import numpy as np
 import pandas as pd
-from skimage.transform import resize
 
 from lib import metrics
-from lib.instances import seg_scores, to_cells
+from lib.instances import enlarge, seg_scores, to_cells
 
 # Steps of probability in a kept prediction. With 255 the file would be twice as large.
 STEPS = 31
@@ -89,8 +88,7 @@ def cells_of(probability, shape, threshold):
     ndarray of int, shape (M, N)
         Instance ids.
     """
-    full = resize(probability / STEPS, shape, order=1, mode="edge", anti_aliasing=False)
-    return to_cells(full >= threshold)
+    return to_cells(enlarge(probability / STEPS, shape) >= threshold)
 
 
 def frame_rows(video, frame, labels, cells):

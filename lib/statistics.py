@@ -61,11 +61,15 @@ def is_video_fold(fold):
 
 
 def of_fold(table, fold):
-    """Take the rows of a fold; ``video`` stands for all folds that hold a whole video out."""
-    if fold == "video":
-        # Of a table without rows the map alone would be no mask but a choice of columns.
-        return table[table.fold.map(is_video_fold).astype(bool)]
-    return table[table.fold == fold]
+    """Take the rows of a fold.
+
+    ``video`` stands for all folds that hold a whole video out, and for no rows where there is but
+    one: half of a mean is not the mean.
+    """
+    if fold != "video":
+        return table[table.fold == fold]
+    folds = [name for name in table.fold.unique() if is_video_fold(name)]
+    return table[table.fold.isin(folds if len(folds) > 1 else [])]
 
 
 def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):

@@ -6,7 +6,7 @@ import numpy as np
 
 from lib import params, plan
 from lib.arrays import normalise_frames, resample
-from lib.data import read_video
+from lib.data import read_gold, read_markers, read_video
 
 
 @dataclass(frozen=True)
@@ -86,3 +86,39 @@ def load_side(study, pairs, settings):
 def full_labels(study, pairs):
     """Stack the labels of some frames at their own size; predictions are scored on these."""
     return np.stack([study.labels[video][frame] for video, frame in pairs])
+
+
+def gold(study, video):
+    """Read the gold truth of a video, which training never sees.
+
+    Parameters
+    ----------
+    study : Study
+    video : str
+
+    Returns
+    -------
+    dict of int to ndarray of uint16, shape (M, N)
+        Cells by number of the frame, as in `data.read_gold`.
+    """
+    return read_gold(_folder(study), video)
+
+
+def markers(study, video):
+    """Read the markers of a video: one in every cell of every frame.
+
+    Parameters
+    ----------
+    study : Study
+    video : str
+
+    Returns
+    -------
+    dict of int to ndarray of uint16, shape (M, N)
+        Markers by number of the frame, as in `data.read_markers`.
+    """
+    return read_markers(_folder(study), video)
+
+
+def _folder(study):
+    return plan.open_source(study.profile.settings, study.record["source"]).folder
