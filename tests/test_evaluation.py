@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import metrics
+from lib.arrays import to_gap_mask
 from lib.evaluation import (
     STEPS,
     cells_of,

@@ -1,4 +1,4 @@
-"""From pixels to cells: components, and SEG, on cells made by hand."""
+"""From pixels to cells: components and SEG, on cells made by hand."""
 
 import numpy as np
 import pytest
