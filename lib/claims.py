@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from lib.model import count_convolutions, unet
+from lib.params import RESERVED_ARMS
 from lib.paths import PARAMS
 from lib.statistics import fold_difference, of_fold, paired_difference
 
@@ -134,7 +135,7 @@ def leakage(metrics, *, block, resamples):
         were run on both.
     """
     rows = []
-    for arm in metrics.arm.unique():
+    for arm in [arm for arm in metrics.arm.unique() if arm not in RESERVED_ARMS]:
         for metric in _read()["metrics"]:
             found = fold_difference(
                 metrics, arm, "random", "video", metric, block=block, resamples=resamples

@@ -193,8 +193,9 @@ def effect_sentences(effects, fold, metric, what):
     rows = effects[(effects.fold == fold) & (effects.metric == metric)].dropna(subset="mean")
     if rows.empty:
         return ""
-    fewest = rows.n_seeds.min()
-    runs = "single runs" if fewest == 1 else f"at least {fewest} runs of each arm"
+    fewest, most = rows.n_seeds.min(), rows.n_seeds.max()
+    several = f"{fewest} runs" if fewest == most else f"{fewest} to {most} runs"
+    runs = "single runs" if most == 1 else f"{several} of each arm"
     where = "the mean of both videos held out" if fold == "video" else f"fold {fold}"
     directions = {
         f"Raised test {what}": rows[rows.ci_low > 0],

@@ -477,6 +477,8 @@ def test_leakage_of_arms_that_were_run_on_one_kind_of_fold_alone(leakage):
     rows = counts("b", "random", 10) + counts("c", "01to02", 5) + counts("c", "02to01", 5)
     # One video held out is half of a mean.
     half = counts("d", "random", 10) + counts("d", "02to01", 5)
+    # A baseline remembers nothing.
+    half += [row | {"arm": "image_blind"} for row in both]
     assert leakage(both + rows + half).arm.unique().tolist() == ["a"]
     nothing = leakage(rows)
     assert nothing.empty

@@ -336,7 +336,7 @@ def test_effect_sentences_sort_by_what_the_interval_says():
         ("this", "01to02", "f1_pooled", *DOWN, 1),
     )
     assert findings.effect_sentences(table, "video", "f1_pooled", "F1").splitlines() == [
-        "On the mean of both videos held out, from at least 2 runs of each arm:",
+        "On the mean of both videos held out, from 2 to 3 runs of each arm:",
         "",
         "- Raised test F1: this +0.200 (+0.100 to +0.300); more +0.200 (+0.100 to +0.300).",
         "- Lowered test F1: less -0.200 (-0.300 to -0.100).",
