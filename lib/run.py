@@ -173,17 +173,11 @@ def _pending_chapters(profile, record, runs, pending):
 
 
 def _makefile(profile, pending, chapters):
-    """Write the plan as Make rules.
-
-    Everything waits for the trials of the scan, and of the runs of a seed those that others wait
-    for come first: else a free place would go to a run that nothing waits for, and the longest
-    chain of runs would start late.
-    """
+    """Write the plan as Make rules; everything waits for the trials of the scan."""
     names = [run.name for run in pending]
-    waited_for = {need for run in pending for need in run.needs}
-    in_order = sorted(pending, key=lambda run: (run.seed, run.name not in waited_for))
-    order = [run.name for run in in_order]
-    trials = [run.name for run in pending if run.side == "validation"]
+    seeds = sorted({run.seed for run in pending})
+    order = [name for seed in seeds for name in _order([r for r in pending if r.seed == seed])]
+    trials = _trials(pending)
     rules = [
         f".PHONY: all {' '.join([*names, *chapters])}",
         f"all: {' '.join([*order, *chapters])}",
@@ -197,6 +191,24 @@ def _makefile(profile, pending, chapters):
         needs = [other for other in chapters if other < name] + names
         rules += _rule(profile, "notebook", name, needs if name in plan.SUMMARIES else [], trials)
     return "\n".join(rules) + "\n"
+
+
+def _order(runs):
+    """Put the runs of a seed in the order in which Make is to begin them.
+
+    Those that others wait for come first, and what waits for them in the middle: Make passes over
+    what is not ready and takes it up again at the end of its list, where a place would stay empty.
+    """
+    waited_for = {need for run in runs for need in run.needs}
+    first = [run.name for run in runs if run.name in waited_for]
+    waiting = [run.name for run in runs if set(run.needs) & set(first) - set(_trials(runs))]
+    rest = [run.name for run in runs if run.name not in (*first, *waiting)]
+    half = len(rest) // 2
+    return [*first, *rest[:half], *waiting, *rest[half:]]
+
+
+def _trials(runs):
+    return [run.name for run in runs if run.side == "validation"]
 
 
 def _rule(profile, command, name, needs, after):
