@@ -130,6 +130,10 @@ def truth_sentence(truth, pairs):
     test = truth[[pair in wanted for pair in zip(truth.video, truth.frame, strict=True)]]
     if test.empty:
         return "The data set has no markers that would tell which cells the silver truth misses."
+    if not test.missed.any():
+        return (
+            f"The silver truth has all {test.cells.sum()} cells that are marked in the test frames."
+        )
     best = scores(test[list(COUNTS)].sum())
     return (
         f"Of the {test.cells.sum()} cells that are marked in the {len(test)} test frames the "

@@ -294,6 +294,9 @@ def test_truth_sentence_counts_the_test_frames_alone():
     # F1 = 180 / 190; mean IoU = (.9 + 60 / 70) / 2
     assert "F1 0.947 and mean IoU 0.879" in sentence
     assert "no markers" in findings.truth_sentence(truth, [("03", 0)])
+    whole = findings.truth_sentence(truth.assign(missed=0), [("02", 0), ("02", 1)])
+    assert "has all 9 cells" in whole
+    assert "ceiling" not in whole
 
 
 def summary(**means):
