@@ -155,7 +155,7 @@ def draw_two_studies(histories, studies, *, metric, label):
     columns = min(3, len(arms))
     rows = math.ceil(len(arms) / columns)
     figure = Figure(figsize=(WIDTH, 0.6 + 2 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False)
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     looks = {"color": "#0072B2", "ls": "-"}, {"color": "#D55E00", "ls": "--"}
     for panel, arm in zip(panels.flat, arms, strict=False):
         for study, look in zip(studies, looks, strict=True):
@@ -165,7 +165,10 @@ def draw_two_studies(histories, studies, *, metric, label):
         _set_scales(panel, metric)
     for panel in panels.flat[len(arms) :]:
         panel.set_axis_off()
-    figure.supxlabel("updates")
+    # The lowest panel of a column need not be in the last row.
+    for panel in panels.flat[max(0, len(arms) - columns) : len(arms)]:
+        panel.set_xlabel("updates")
+        panel.tick_params(labelbottom=True)
     figure.supylabel(label)
     _legend_below(figure, panels[0, 0])
     return figure
