@@ -43,6 +43,11 @@ COLOURS = {
     "no_skip": "#999933",
     "aspp": "#44AA99",
     "rigid_elastic_256": "#CC6677",
+    # What is scored without a network.
+    "all_foreground": "#777777",
+    "image_blind": "#777777",
+    "local_variance": "#777777",
+    "previous_frame": "#777777",
 }
 # For arms that somebody adds.
 OTHER_COLOURS = ("#117733", "#DDCC77", "#88CCEE", "#555599", "#995544")

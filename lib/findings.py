@@ -261,7 +261,7 @@ def best_sentence(summary, metric, what):
     runs = "a single run" if best.n_seeds == 1 else f"{best.n_seeds} runs"
     blind = rivals["image_blind"].mean
     return (
-        f"The highest test {what}, {where}, is that of `{best.arm}`: {_interval(best, '.3f')}, "
+        f"The highest test {what}, {where}, is that of {best.arm}: {_interval(best, '.3f')}, "
         f"from {runs} a fold. Marking pixels at random scores {blind:.3f}."
     )
 

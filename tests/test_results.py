@@ -404,12 +404,12 @@ def fold_summary(fold, seeds, **means):
 def test_best_sentence_names_the_best_arm_and_the_score_without_looking():
     table = fold_summary("video", 3, none=0.4, aspp=0.7, image_blind=0.2, previous_frame=0.9)
     assert findings.best_sentence(table, "iou_pooled", "IoU") == (
-        "The highest test IoU, mean of both videos held out, is that of `aspp`: "
+        "The highest test IoU, mean of both videos held out, is that of aspp: "
         "0.700 (0.600 to 0.800), from 3 runs a fold. Marking pixels at random scores 0.200."
     )
     table = fold_summary("last", 1, none=0.8, aspp=0.7, image_blind=0.3)
     assert findings.best_sentence(table, "iou_pooled", "IoU") == (
-        "The highest test IoU, fold last, is that of `none`: "
+        "The highest test IoU, fold last, is that of none: "
         "0.800 (0.700 to 0.900), from a single run a fold. Marking pixels at random scores 0.300."
     )
 
