@@ -26,7 +26,13 @@ def data_sentence(profile, record, runs):
     if record["source"] == "phantom":
         images = f"Not the original data: all of this was computed on the {record['label']}."
     often = "Each arm was run once: single runs." if seeds == 1 else f"{seeds} seeds an arm."
-    lost = runs[runs.status != "completed"]
+    to_do = runs.status == "not run"
+    if to_do.any():
+        often = (
+            f"Unfinished: {to_do.sum()} of {len(runs)} planned runs are still to be done. Scores, "
+            "intervals and verdicts are those of the runs that are there, many of them single."
+        )
+    lost = runs[~to_do & (runs.status != "completed")]
     names = ", ".join(
         f"{row.arm}/{row.fold}/seed{row.seed} {row.status}" for row in lost.itertuples()
     )

@@ -204,7 +204,8 @@ def test_data_sentence_names_the_images_and_the_runs_that_are_missing(profile):
     assert "single runs" in sentence
     assert "Not completed" not in sentence
     sentence = findings.data_sentence(profile, record, run_rows("completed", "diverged", "not run"))
-    assert "Not completed: none/last/seed1 diverged, none/last/seed2 not run." in sentence
+    assert "Not completed: none/last/seed1 diverged." in sentence
+    assert "Unfinished: 1 of 3 planned runs" in sentence
 
 
 def test_data_sentence_says_first_that_the_images_are_procedural(profile):
