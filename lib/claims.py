@@ -134,9 +134,9 @@ def leakage(metrics, *, block, resamples):
         arm, metric, mean, ci_low, ci_high: fold ``random`` minus fold ``video``, for the arms that
         were run on both.
     """
-    rows = []
+    stated, rows = _read()["metrics"], []
     for arm in [arm for arm in metrics.arm.unique() if arm not in RESERVED_ARMS]:
-        for metric in _read()["metrics"]:
+        for metric in stated:
             found = fold_difference(
                 metrics, arm, "random", "video", metric, block=block, resamples=resamples
             )

@@ -284,7 +284,7 @@ def paired_differences(a, b):
     for arm in shared_arms(a, b) if same_images(a, b) else []:
         for fold in ["video", *a.folds]:
             table = of_fold(both[both.what == arm], fold)
-            if table.empty or (fold == "video" and table.fold.nunique() < 2):
+            if table.empty:
                 continue
             for metric in shared_metrics(a, b):
                 found = paired_difference(table, b.name, a.name, metric, **bootstrap)
