@@ -1,6 +1,7 @@
 """Frames and labels as arrays: their size, masks of the cells, and grey values."""
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt, maximum
 from skimage.transform import resize
 
 from lib.source import DataError
@@ -104,6 +105,29 @@ def to_gap_mask(labels: np.ndarray) -> np.ndarray:
         gaps[:-1][touch] = 0
         gaps[1:][touch] = 0
     return mask
+
+
+def to_distance(labels: np.ndarray) -> np.ndarray:
+    """Give each pixel of a cell its distance to the cell's border, as a share of the largest.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N)
+        Instance ids.
+
+    Returns
+    -------
+    ndarray of shape (M, N), float32
+        0 in the background, up to 1 in the middle of each cell. Pixels that touch another cell
+        count as its border; the edge of the frame does not.
+    """
+    inside = to_gap_mask(labels)
+    if inside.all():
+        return np.float32(inside)
+    depth = distance_transform_edt(inside)
+    ids = np.arange(labels.max() + 1)
+    deepest = maximum(depth, labels, ids)[labels]
+    return np.float32(np.divide(depth, deepest, out=np.zeros(labels.shape), where=inside > 0))
 
 
 def normalise_frames(images: np.ndarray) -> np.ndarray:

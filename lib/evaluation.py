@@ -12,7 +12,7 @@ STEPS = 31
 
 
 def predict(model, images):
-    """Foreground probability of each pixel.
+    """Compute what a network answers in each pixel, as numbers from 0 to 1.
 
     Parameters
     ----------
@@ -22,10 +22,57 @@ def predict(model, images):
 
     Returns
     -------
-    ndarray of float32, shape (F, M, M)
+    ndarray of float32, shape (F, M, M, T)
+        Foreground probability, and what else the network was trained to answer.
     """
-    logits = [model.predict_on_batch(image[None, ..., None])[0, ..., 0] for image in images]
+    logits = [model.predict_on_batch(image[None, ..., None])[0] for image in images]
     return keras.ops.convert_to_numpy(keras.ops.sigmoid(np.stack(logits)))
+
+
+def predict_turned(model, images):
+    """Average what a network answers to the eight flips and quarter turns of an image.
+
+    Parameters
+    ----------
+    model, images
+        As for `predict`.
+
+    Returns
+    -------
+    ndarray of float32, shape (F, M, M, T)
+    """
+    answers = []
+    for turns in range(4):
+        turned = np.rot90(images, turns, axes=(1, 2))
+        for direction in (1, -1):
+            answer = predict(model, turned[..., ::direction])[:, :, ::direction]
+            answers.append(np.rot90(answer, -turns, axes=(1, 2)))
+    return np.mean(answers, axis=0)
+
+
+def split_maps(answer, target):
+    """Tell the foreground from the map that cells are cut out of.
+
+    Parameters
+    ----------
+    answer : ndarray of float, shape (F, M, M, T)
+        From `predict`.
+    target : str
+        training.target of the run.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (F, M, M)
+        probability, of the foreground; and inside, where the two are not the same: for the target
+        ``border`` the probability of a pixel that touches no other cell, for ``distance`` the
+        distance to the border of the cell.
+    """
+    maps = {"probability": answer[..., 0]}
+    if target == "border":
+        maps["inside"] = answer[..., 0] * (1 - answer[..., 1])
+    if target == "distance":
+        maps["inside"] = answer[..., 1]
+    return maps
 
 
 def quantise(probabilities):
@@ -116,7 +163,7 @@ def frame_rows(video, frame, labels, cells):
     ]
 
 
-def save_predictions(path, pairs, probabilities):
+def save_predictions(path, pairs, maps):
     """Keep every prediction of a run, so that it can be scored anew without its network.
 
     Parameters
@@ -125,15 +172,15 @@ def save_predictions(path, pairs, probabilities):
         An .npz file.
     pairs : list of tuple
         Video and frame number, of validation frames and then of test frames.
-    probabilities : ndarray of uint8, shape (F, M, M)
-        In `STEPS` steps.
+    maps : dict of str to ndarray of uint8, shape (F, M, M)
+        Predictions by name, in `STEPS` steps.
     """
     np.savez_compressed(
         path,
         video=np.array([video for video, _ in pairs]),
         frame=np.array([frame for _, frame in pairs]),
-        probability=probabilities,
         steps=STEPS,
+        **maps,
     )
 
 

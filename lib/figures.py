@@ -40,9 +40,12 @@ COLOURS = {
     "gap": "#332288",
     "gap_weighted": "#882255",
     "gap_weighted_25": "#AA4499",
+    "border": "#117733",
+    "distance": "#DDCC77",
     "no_skip": "#999933",
     "aspp": "#44AA99",
-    "rigid_elastic_256": "#CC6677",
+    "gap_weighted_256": "#CC6677",
+    "gap_weighted_256_long": "#661100",
     # What is scored without a network.
     "all_foreground": "#777777",
     "image_blind": "#777777",
@@ -50,7 +53,7 @@ COLOURS = {
     "previous_frame": "#777777",
 }
 # For arms that somebody adds.
-OTHER_COLOURS = ("#117733", "#DDCC77", "#88CCEE", "#555599", "#995544")
+OTHER_COLOURS = ("#88CCEE", "#555599", "#995544", "#6B8E9F", "#B3A369")
 WIDTH = 7.0  # inches; 9 points on it are still read at 700 px
 
 

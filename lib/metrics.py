@@ -132,7 +132,8 @@ def batch_f1(y_true, y_pred):
 
 
 def _batch_counts(y_true, y_pred):
-    truth, positive = y_true > 0.5, y_pred > 0
+    # The first map is the foreground; what further ones hold is not scored here.
+    truth, positive = y_true[..., 0] > 0.5, y_pred[..., 0] > 0
     return [
         ops.sum(ops.cast(part, "int32"))
         for part in (

@@ -16,8 +16,9 @@ def unet(
     normalisation="none",
     dropout=0.1,
     padding="same",
+    maps=1,
 ):
-    """Build a U-Net that maps a grey image to one foreground logit a pixel.
+    """Build a U-Net that maps a grey image to a foreground logit a pixel.
 
     With the defaults it is the network of the original project: 23 convolutions and 31.03
     million parameters. With ``padding="valid"`` it is the unpadded network of the U-Net paper
@@ -38,11 +39,13 @@ def unet(
         four levels three times. 0.1 gives the original's .1 to .3, 0 leaves dropout out.
     padding : {"same", "valid"}
         Whether convolutions keep the size.
+    maps : int
+        Logits a pixel; beyond the first, the foreground, those of further targets.
 
     Returns
     -------
     keras.Model
-        Input (size, size, 1), output (rows, columns, 1), float32 logits.
+        Input (size, size, 1), output (rows, columns, maps), float32 logits.
 
     Raises
     ------
@@ -70,10 +73,10 @@ def unet(
         skip = _centre_crop(levels[level], features.shape[1], f"up{level}_crop")
         features = layers.Concatenate(name=f"up{level}_skip")([skip, features])
         features = _block(features, f"up{level}", level, **block)
-    return keras.Model(image, _logits(features), name="unet")
+    return keras.Model(image, _logits(features, maps), name="unet")
 
 
-def no_skip(size, *, filters=64, depth=4, normalisation="none", dropout=0.1):
+def no_skip(size, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
     """Build an encoder-decoder in the manner of SegNet: the U-Net without skip connections.
 
     Nothing is carried across. Each level of the decoder doubles rows and columns by repeating
@@ -84,13 +87,13 @@ def no_skip(size, *, filters=64, depth=4, normalisation="none", dropout=0.1):
 
     Parameters
     ----------
-    size, filters, depth, normalisation, dropout
+    size, filters, depth, normalisation, dropout, maps
         As for `unet`.
 
     Returns
     -------
     keras.Model
-        Input (size, size, 1), output (size, size, 1), float32 logits.
+        Input (size, size, 1), output (size, size, maps), float32 logits.
 
     Raises
     ------
@@ -109,10 +112,10 @@ def no_skip(size, *, filters=64, depth=4, normalisation="none", dropout=0.1):
     for level in reversed(range(depth)):
         features = layers.UpSampling2D(2, name=f"up{level}_up")(features)
         features = _block(features, f"up{level}", level, **block)
-    return keras.Model(image, _logits(features), name="no_skip")
+    return keras.Model(image, _logits(features, maps), name="no_skip")
 
 
-def aspp(size, *, filters=64, depth=4, normalisation="none", dropout=0.1):
+def aspp(size, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
     """Build a network in the manner of DeepLabV3+ on the encoder of the U-Net.
 
     The last pooling is left out and the bottom dilated in its place, so that four levels halve
@@ -124,13 +127,13 @@ def aspp(size, *, filters=64, depth=4, normalisation="none", dropout=0.1):
 
     Parameters
     ----------
-    size, filters, depth, normalisation, dropout
+    size, filters, depth, normalisation, dropout, maps
         As for `unet`; the paper's decoder has no dropout, and here neither.
 
     Returns
     -------
     keras.Model
-        Input (size, size, 1), output (size, size, 1), float32 logits.
+        Input (size, size, 1), output (size, size, maps), float32 logits.
 
     Raises
     ------
@@ -160,7 +163,7 @@ def aspp(size, *, filters=64, depth=4, normalisation="none", dropout=0.1):
         features = _convolution(features, name, 4 * filters, normalisation)
     logits = layers.UpSampling2D(
         2**low, interpolation="bilinear", dtype="float32", name="logits_up"
-    )(_logits(features))
+    )(_logits(features, maps))
     return keras.Model(image, logits, name="aspp")
 
 
@@ -237,10 +240,10 @@ def _pyramid(features, filters, normalisation):
     return _convolution(joined, "aspp_project", filters, normalisation, kernel=1)
 
 
-def _logits(features):
+def _logits(features, maps):
     # Kept in float32 under mixed precision, where a bfloat16 logit would cost loss and metrics
     # three decimal digits.
-    return layers.Conv2D(1, 1, dtype="float32", name="logits")(features)
+    return layers.Conv2D(maps, 1, dtype="float32", name="logits")(features)
 
 
 def _block(features, name, level, *, filters, normalisation, dropout, padding="same", dilation=1):

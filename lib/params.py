@@ -20,6 +20,7 @@ ARM_SETTINGS = (
     "weight_map.",
     "training.",
     "scan.",
+    "evaluation.turns",
     "grid.folds",
 )
 # Names that results use for something else: the baselines, and the trials of the scan.

@@ -227,7 +227,7 @@ def predict_tiles(network, image):
     for row in _tile_starts(whole.shape[0], size):
         for column in _tile_starts(whole.shape[1], size):
             box = slice(row, row + size), slice(column, column + size)
-            total[box] += weight * predict(network, whole[box][None])[0]
+            total[box] += weight * predict(network, whole[box][None])[0, ..., 0]
             weights[box] += weight
     return (total / weights)[: image.shape[0], : image.shape[1]]
 

@@ -15,13 +15,27 @@ import pandas as pd
 import tensorflow as tf
 
 from lib import metrics
-from lib.arrays import to_gap_mask, to_mask
+from lib.arrays import to_distance, to_gap_mask, to_mask
 from lib.augmentation import online_copy, static_copy
 from lib.files import StateError, publish, write_table
 from lib.model import NETWORKS
 from lib.weight_map import scaled_sigma, weight_map
 
 CURVES = ("f1", "iou", "mean_iou")
+
+
+def _to_border(labels):
+    """Mark the pixels of cells that touch another cell."""
+    return to_mask(labels) - to_gap_mask(labels)
+
+
+# What the network is to answer in each pixel; the foreground comes first.
+TARGETS = {
+    "mask": (to_mask,),
+    "gap": (to_gap_mask,),
+    "border": (to_mask, _to_border),
+    "distance": (to_mask, to_distance),
+}
 
 
 def limit_threads(count):
@@ -51,6 +65,7 @@ def build(settings, seed):
         depth=settings["model.depth"],
         normalisation=settings["model.normalisation"],
         dropout=settings["model.dropout"],
+        maps=len(TARGETS[settings["training.target"]]),
     )
     model.compile(
         optimizer=_optimiser(settings),
@@ -187,7 +202,8 @@ def batch(training, settings, seed, update):
 
     Returns
     -------
-    images, masks : ndarray of float32, shape (B, M, M, 1)
+    images : ndarray of float32, shape (B, M, M, 1)
+    masks : ndarray of float32, shape (B, M, M, T)
     weights : ndarray of float32, shape (B, M, M)
         Only where the loss is weighted.
     """
@@ -215,12 +231,14 @@ def target(labels, settings):
 
     Returns
     -------
-    masks : ndarray of float32, shape (B, M, M, 1)
+    masks : ndarray of float32, shape (B, M, M, T)
+        The foreground, and what else `TARGETS` names.
     weights : ndarray of float32, shape (B, M, M)
         Only where the loss is weighted.
     """
-    to_target = to_gap_mask if settings["training.target"] == "gap" else to_mask
-    masks = np.float32(to_target(labels))[..., None]
+    maps = TARGETS[settings["training.target"]]
+    masks = np.float32([[make(frame) for make in maps] for frame in labels])
+    masks = np.moveaxis(masks, 1, -1)
     if not settings["weight_map.in_loss"]:
         return (masks,)
     sigma = scaled_sigma(settings["weight_map.sigma"], labels.shape[-1])

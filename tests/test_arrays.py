@@ -80,6 +80,22 @@ def test_gap_mask_against_its_definition(labels):
     np.testing.assert_array_equal(arrays.to_gap_mask(labels), (labels > 0) & ~touching)
 
 
+def test_distances_end_where_a_cell_touches_another_and_not_at_the_edge_of_the_frame():
+    labels = np.repeat([[7, 7, 7, 7, 3, 3, 3, 0, 0]], 3, axis=0)
+    expected = [1, 2 / 3, 1 / 3, 0, 0, 1, 1, 0, 0]
+    np.testing.assert_allclose(arrays.to_distance(labels), [expected] * 3, rtol=1e-6)
+    assert (arrays.to_distance(np.full((4, 4), 2)) == 1).all()
+
+
+@given(hnp.arrays(np.uint16, (6, 7), elements=st.integers(0, 4)))
+def test_distances_run_from_the_gaps_up_to_one_in_each_cell(labels):
+    distances, gaps = arrays.to_distance(labels), arrays.to_gap_mask(labels)
+    assert distances.dtype == np.float32
+    np.testing.assert_array_equal(distances > 0, gaps > 0)
+    for cell in np.unique(labels[gaps > 0]):
+        assert distances[labels == cell].max() == 1
+
+
 @given(hnp.arrays(np.uint8, (2, 5, 5)))
 def test_normalised_frames(images):
     normalised = arrays.normalise_frames(images)

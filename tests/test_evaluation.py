@@ -16,10 +16,12 @@ from lib.evaluation import (
     frame_metrics,
     frame_rows,
     predict,
+    predict_turned,
     quantise,
     read_example,
     save_examples,
     save_predictions,
+    split_maps,
     spread,
 )
 
@@ -31,9 +33,38 @@ def scores(table, frame=0):
 def test_prediction_is_the_probability_of_the_logit():
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Rescaling(2, 1)])
     images = np.linspace(-30, 30, 48, dtype=np.float32).reshape(3, 4, 4)
-    probabilities = predict(network, images)
+    probabilities = predict(network, images)[..., 0]
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-2.0 * images - 1)), rtol=1e-4)
     assert probabilities.dtype == np.float32
+
+
+def mirrored(seen):
+    """Answer an image with itself and with what lies on its other side."""
+    flipped = keras.layers.Lambda(lambda image: keras.ops.flip(image, axis=2))(seen)
+    return keras.layers.Concatenate()([seen, flipped])
+
+
+def test_turned_predictions_are_turned_back():
+    seen = keras.Input((4, 4, 1))
+    network = keras.Model(seen, mirrored(seen))
+    images = np.random.default_rng(3).normal(size=(2, 4, 4)).astype(np.float32)
+    plain, turned = predict(network, images), predict_turned(network, images)
+    assert turned.shape == (2, 4, 4, 2)
+    # What looks at a pixel alone answers the same to every turn ...
+    np.testing.assert_allclose(turned[..., 0], plain[..., 0], rtol=1e-5)
+    # ... and what is mirrored is so along columns in half of the turns, along rows in the other.
+    logistic = 1 / (1 + np.exp(-images))
+    expected = (logistic[:, :, ::-1] + logistic[:, ::-1]) / 2
+    np.testing.assert_allclose(turned[..., 1], expected, rtol=1e-5)
+
+
+def test_cells_are_cut_out_of_the_map_of_the_target():
+    answer = np.array([[0.9, 0.2], [0.8, 1.0]])[None, None]
+    assert list(split_maps(answer[..., :1], "gap")) == ["probability"]
+    border, distance = split_maps(answer, "border"), split_maps(answer, "distance")
+    assert border["probability"].tolist() == distance["probability"].tolist() == [[[0.9, 0.8]]]
+    np.testing.assert_allclose(border["inside"], [[[0.72, 0.0]]])
+    np.testing.assert_allclose(distance["inside"], [[[0.2, 1.0]]])
 
 
 @given(st.floats(0, 1))
@@ -203,11 +234,13 @@ def test_example_of_a_role_that_no_frame_has(tmp_path):
 def test_predictions_come_back_as_they_were(tmp_path):
     probabilities = np.random.default_rng(0).integers(0, STEPS + 1, (3, 8, 8)).astype(np.uint8)
     path = tmp_path / "predictions.npz"
-    save_predictions(path, [("01", 80), ("02", 5), ("02", 6)], probabilities)
+    maps = {"probability": probabilities, "inside": probabilities // 2}
+    save_predictions(path, [("01", 80), ("02", 5), ("02", 6)], maps)
     with np.load(path, allow_pickle=False) as kept:
-        assert set(kept.files) == {"video", "frame", "probability", "steps"}
+        assert set(kept.files) == {"video", "frame", "steps", "probability", "inside"}
         assert kept["steps"] == STEPS
         assert kept["video"].tolist() == ["01", "02", "02"]
         assert kept["frame"].tolist() == [80, 5, 6]
         assert kept["probability"].dtype == np.uint8
-        np.testing.assert_array_equal(kept["probability"], probabilities)
+        for name, values in maps.items():
+            np.testing.assert_array_equal(kept[name], values)

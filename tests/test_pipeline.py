@@ -18,7 +18,7 @@ from lib.paths import OUTPUTS, ROOT
 from lib.study import full_labels, open_study
 
 PUBLISHED = ("none", "augmented", "none_matched")
-TUNED = ("none_tuned", "augmented_tuned", "gap_weighted", "aspp")
+TUNED = ("none_tuned", "augmented_tuned", "gap_weighted", "border", "aspp")
 ARMS = PUBLISHED + TUNED
 RUN_FILES = {
     "params.yaml",

@@ -125,7 +125,7 @@ def test_arms_of_a_group_share_the_trials_of_their_scan(make):
     )
     for arm in ("none", "augmented", "none_matched"):
         assert runs[f"{arm}/last/seed0"].needs[:2] == trials["augmented"]
-    for arm in ("none_tuned", "augmented_tuned", "gap_weighted", "aspp"):
+    for arm in ("none_tuned", "augmented_tuned", "gap_weighted", "border", "aspp"):
         assert runs[f"{arm}/last/seed0"].needs == trials["augmented_tuned"]
     trial = runs["scan_augmented_tuned_3e-03/last/seed0"].settings
     arm = make().arms["augmented_tuned"]
@@ -158,7 +158,7 @@ def test_arm_with_a_rate_of_its_own_waits_for_no_scan(make):
     [
         (
             "arms: {none_tuned: {training.momentum: 0.5}}",
-            {"none_tuned", "augmented_tuned", "gap_weighted", "aspp"},
+            {"none_tuned", "augmented_tuned", "gap_weighted", "border", "aspp"},
         ),
         ("arms: {augmented_tuned: {augmentation.copies: 2}}", {"augmented_tuned"}),
         # What takes its number of updates from an arm is done again with it.
@@ -190,7 +190,14 @@ def test_change_does_again_what_depends_on_it(make, text, arms):
         ),
         (
             "arms: {none_tuned: {scan.updates: 7}}",
-            {"none_tuned", "augmented_tuned", "gap_weighted", "aspp", "scan_augmented_tuned_3e-03"},
+            {
+                "none_tuned",
+                "augmented_tuned",
+                "gap_weighted",
+                "border",
+                "aspp",
+                "scan_augmented_tuned_3e-03",
+            },
         ),
         # The trials are those of the arm that is scanned, whichever arm names it.
         ("arms: {none_tuned: {scan.updates: 7}, augmented_tuned: {scan.updates: 4}}", set()),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lib import metrics, params, training
-from lib.arrays import to_gap_mask, to_mask
+from lib.arrays import to_distance, to_gap_mask, to_mask
 from lib.augmentation import static_copy
 from lib.evaluation import predict
 from lib.files import StateError
@@ -98,6 +98,23 @@ def test_target_is_the_mask_of_the_cells():
     (masks,) = training.target(blocks(2), SMOKE["none"])
     assert (masks.dtype, masks.shape) == (np.float32, (2, 8, 8, 1))
     np.testing.assert_array_equal(masks[..., 0], to_mask(blocks(2)))
+
+
+def test_second_map_of_a_target_is_of_borders_or_of_distances():
+    labels = blocks()
+    (border,), (distance,) = (training.target(labels, SMOKE[arm]) for arm in ("border", "distance"))
+    for masks in (border, distance):
+        assert masks.dtype == np.float32
+        np.testing.assert_array_equal(masks[..., 0], to_mask(labels))
+    np.testing.assert_array_equal(border[..., 1], to_mask(labels) - to_gap_mask(labels))
+    np.testing.assert_array_equal(distance[0, ..., 1], to_distance(labels[0]))
+    assert 0 < border[..., 1].sum() < border[..., 0].sum()
+
+
+def test_network_has_a_logit_for_each_map():
+    settings = SMOKE["border"] | {"training.learning_rate": 0.1}
+    assert training.build(settings, 0).output_shape[-1] == 2
+    assert training.build(settings | {"training.target": "gap"}, 0).output_shape[-1] == 1
 
 
 def test_target_of_an_arm_with_gaps_leaves_them_out():
@@ -427,7 +444,7 @@ def test_history_has_what_the_curves_need(runs, weighted_runs):
 def test_the_best_weights_are_returned_and_score_as_the_history_says(runs):
     best = runs.history.loc[training.best_epoch(runs.history) - 1]
     images, labels = runs.validation
-    masks, probabilities = to_mask(labels), predict(runs.whole, images)
+    masks, probabilities = to_mask(labels), predict(runs.whole, images)[..., 0]
     assert best.val_loss == runs.history.val_loss.min()
     assert best.val_loss == pytest.approx(loss_of(masks, probabilities), rel=1e-5)
     scores = metrics.scores(metrics.count(masks, probabilities > 0.5))
@@ -441,7 +458,7 @@ def test_weighted_loss_is_that_of_the_weight_maps_and_targets_have_gaps(weighted
     history = weighted_runs.history
     best = history.loc[training.best_epoch(history) - 1]
     images, labels = weighted_runs.validation
-    masks, probabilities = to_gap_mask(labels), predict(weighted_runs.whole, images)
+    masks, probabilities = to_gap_mask(labels), predict(weighted_runs.whole, images)[..., 0]
     weights = np.stack([weight_map(frame, w0=10, sigma=50 * 16 / 512) for frame in labels])
     assert best.val_weighted_loss == history.val_weighted_loss.min()
     assert best.val_loss == pytest.approx(loss_of(masks, probabilities), rel=1e-5)
@@ -529,7 +546,7 @@ def test_curves_are_those_of_all_batches_of_an_epoch(still, tmp_path):
     history = training.train(still, frames, side(1), STILL, seed=0, folder=tmp_path, say=list)
     drawn = [training.batch(frames, STILL, 0, update) for update in range(3)]
     images, masks = (np.concatenate(parts)[..., 0] for parts in zip(*drawn, strict=True))
-    probabilities = predict(still, images)
+    probabilities = predict(still, images)[..., 0]
     first, second = history.itertuples()
     assert first.loss == pytest.approx(loss_of(masks, probabilities), rel=1e-5)
     assert first.f1 == pytest.approx(f1_of(masks, probabilities))
