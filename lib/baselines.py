@@ -39,11 +39,11 @@ def baseline_metrics(study):
     tables = []
     for fold in study.profile.settings["grid.folds"]:
         split = plan.read_split(study.profile.settings, fold, study.record, study.profile.outputs)
-        for arm, predictions in _predictions(study, split).items():
+        for arm, predicted in predictions(study, split).items():
             rows = [
                 row | {"arm": arm, "fold": fold, "seed": 0}
                 for (video, frame), truth, prediction in zip(
-                    split.test, full_labels(study, split.test), predictions, strict=True
+                    split.test, full_labels(study, split.test), predicted, strict=True
                 )
                 if prediction is not None
                 for row in frame_rows(video, frame, truth, prediction)
@@ -119,7 +119,19 @@ def local_deviation(image, window):
     return np.sqrt(np.maximum(ndimage.uniform_filter(image**2, window) - mean**2, 0))
 
 
-def _predictions(study, split):
+def predictions(study, split):
+    """Make what each baseline predicts for the test frames of a fold.
+
+    Parameters
+    ----------
+    study : study.Study
+    split : splits.Split
+
+    Returns
+    -------
+    dict of str to sequence of ndarray, shape (M, N)
+        Cells of each frame, as in `baseline_metrics`; None where a frame has none before it.
+    """
     rng = np.random.default_rng(study.profile.settings["split.seed"])
     masks = to_mask(full_labels(study, split.test))
     rate = best_blind_rate(to_mask(full_labels(study, split.train)))

@@ -82,13 +82,30 @@ def judge(claims, metrics, summary, histories, *, is_phantom, block, resamples):
     return pd.DataFrame(rows)
 
 
-def effects(metrics, *, block, resamples):
-    """Measure the differences between arms that params/claims.yaml lists.
+def read_effects():
+    """Read the differences between arms that are measured, and the metrics they are measured in.
+
+    Returns
+    -------
+    stated : list of dict
+        id, what, arm, against.
+    names : list of str
+    """
+    content = _read()
+    return content["effects"], content["metrics"]
+
+
+def effects(metrics, stated, names, *, block, resamples):
+    """Measure differences between arms.
 
     Parameters
     ----------
     metrics : pandas.DataFrame
         Tidy metrics of every run.
+    stated : list of dict
+        From `read_effects`.
+    names : sequence of str
+        Metrics to measure them in.
     block, resamples : int
         Of the bootstrap.
 
@@ -98,15 +115,14 @@ def effects(metrics, *, block, resamples):
         id, what, arm, against, fold, metric, mean, ci_low, ci_high, n_seeds: on each fold that has
         both arms, and on the fold ``video`` where two videos were held out in turn.
     """
-    stated = _read()
     rows = []
-    for effect in stated["effects"]:
+    for effect in stated:
         for fold in [*metrics.fold.unique(), "video"]:
             table = of_fold(metrics, fold)
             seeds = _shared_seeds(table, effect["arm"], effect["against"])
             if not seeds:
                 continue
-            for metric in stated["metrics"]:
+            for metric in names:
                 measure = effect | {"fold": fold, "metric": metric}
                 found = _difference(metrics, measure, block, resamples)
                 row = effect | {"fold": fold, "metric": metric, "n_seeds": seeds}
@@ -115,7 +131,7 @@ def effects(metrics, *, block, resamples):
     return pd.DataFrame(rows, columns=[*columns, "n_seeds"])
 
 
-def leakage(metrics, *, block, resamples):
+def leakage(metrics, names, *, block, resamples):
     """Compare test frames drawn at random with whole videos held out, arm by arm.
 
     Neighbours of a frame drawn at random are trained on; what a network scores on it beyond what it
@@ -125,6 +141,8 @@ def leakage(metrics, *, block, resamples):
     ----------
     metrics : pandas.DataFrame
         Tidy metrics of every run.
+    names : sequence of str
+        Metrics to compare them in.
     block, resamples : int
         Of the bootstrap.
 
@@ -134,9 +152,9 @@ def leakage(metrics, *, block, resamples):
         arm, metric, mean, ci_low, ci_high: fold ``random`` minus fold ``video``, for the arms that
         were run on both.
     """
-    stated, rows = _read()["metrics"], []
+    rows = []
     for arm in [arm for arm in metrics.arm.unique() if arm not in RESERVED_ARMS]:
-        for metric in stated:
+        for metric in names:
             found = fold_difference(
                 metrics, arm, "random", "video", metric, block=block, resamples=resamples
             )

@@ -1,10 +1,13 @@
 """Score a trained network on frames it has not seen, and keep what the figures need."""
 
-import keras
+import zipfile
+
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from lib import metrics
+from lib.files import StateError
 from lib.instances import enlarge, seg_scores, to_cells
 
 # Steps of probability in a kept prediction. With 255 the file would be twice as large.
@@ -26,7 +29,7 @@ def predict(model, images):
         Foreground probability, and what else the network was trained to answer.
     """
     logits = [model.predict_on_batch(image[None, ..., None])[0] for image in images]
-    return keras.ops.convert_to_numpy(keras.ops.sigmoid(np.stack(logits)))
+    return expit(np.stack(logits))
 
 
 def predict_turned(model, images):
@@ -182,6 +185,36 @@ def save_predictions(path, pairs, maps):
         steps=STEPS,
         **maps,
     )
+
+
+def read_predictions(path):
+    """Read what a run predicted.
+
+    Parameters
+    ----------
+    path : Path
+        From `save_predictions`.
+
+    Returns
+    -------
+    pairs : list of tuple
+        Video and frame number.
+    maps : dict of str to ndarray of float, shape (F, M, M)
+        Predictions by name, from 0 to 1.
+
+    Raises
+    ------
+    StateError
+        If the file is missing or broken.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            arrays = {name: kept[name] for name in kept.files}
+            steps, videos, frames = (arrays.pop(name) for name in ("steps", "video", "frame"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise StateError(f"{path}: cannot be read as predictions of a run ({error})") from error
+    pairs = list(zip(videos.tolist(), frames.tolist(), strict=True))
+    return pairs, {name: values / steps for name, values in arrays.items()}
 
 
 def spread(count, chosen):

@@ -10,10 +10,7 @@ Maška et al. (2014), 10.1093/bioinformatics/btu080, supplement: SEG.
 Matula et al. (2015), 10.1371/journal.pone.0144959: DET (AOGM-D).
 """
 
-from collections import defaultdict
-
 import numpy as np
-import pandas as pd
 from scipy.ndimage import distance_transform_edt
 from skimage.feature import peak_local_max
 from skimage.filters import gaussian
@@ -23,12 +20,6 @@ from skimage.transform import resize
 
 # Costs of AOGM-D: dividing a predicted cell, adding a missed one, removing a spurious one.
 SPLIT_COST, MISS_COST, SPURIOUS_COST = 5, 10, 1
-
-# Tried by `choose_constants`, px of a 512 px frame; the data's cells are 60 to 140 px wide.
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
-SMALLEST = (0, 200, 600)
-GROW = (0, 1, 2, 3, 4, 5, 6)
-SPLIT = (0, 30, 50)
 
 
 # From probabilities to cells ------------------------------------------------------------------
@@ -74,13 +65,13 @@ def enlarge(probability, shape):
     return resize(probability, shape, order=1, mode="edge", anti_aliasing=False)
 
 
-def segment(probability, shape, *, threshold, smallest, grow, split):
+def segment(probability, shape, *, threshold, smallest, grow, split=0, marker=0.0, inside=None):
     """Find the cells of a frame.
 
     Parameters
     ----------
     probability : ndarray of float, shape (K, L)
-        From 0 to 1.
+        Of the foreground, from 0 to 1.
     shape : tuple of int
         Rows and columns of the labels; every length below is in their pixels.
     threshold : float
@@ -91,14 +82,46 @@ def segment(probability, shape, *, threshold, smallest, grow, split):
         How far cells grow into the background, px; cells that meet stay apart.
     split : int
         Least distance of two markers in one component, px; 0 leaves components whole.
+    marker : float
+        Where it is above 0, the components from this probability on are markers of cells, and a
+        watershed on the probability floods what is from `threshold` on from there; `split` is not
+        used then.
+    inside : ndarray of float, shape (K, L), optional
+        What cells are cut out of, where that is another map than the foreground.
 
     Returns
     -------
     ndarray of int, shape (M, N)
         Instance ids 1, 2, ... and 0 for background.
     """
-    cells = to_cells(enlarge(probability, shape) >= threshold)
-    return expand_labels(remove_small(split_cells(cells, split), smallest), grow)
+    foreground = enlarge(probability, shape)
+    core = foreground if inside is None else enlarge(inside, shape)
+    if marker:
+        cells = remove_small(to_cells(core >= marker), smallest)
+        cells = flood(cells, core, foreground >= threshold)
+    else:
+        cells = remove_small(split_cells(to_cells(core >= threshold), split), smallest)
+    return expand_labels(cells, grow)
+
+
+def flood(markers, core, mask):
+    """Let markers grow over a mask, by a watershed on the prediction.
+
+    Parameters
+    ----------
+    markers : ndarray of int, shape (M, N)
+        Ids 1, 2, ... and 0.
+    core : ndarray of float, shape (M, N)
+        Cells meet where it is lowest between them.
+    mask : ndarray of bool, shape (M, N)
+        Where cells may be; markers stay where it is not.
+
+    Returns
+    -------
+    ndarray of int, shape (M, N)
+        Ids as those of the markers.
+    """
+    return watershed(-core, markers, mask=mask | (markers > 0))
 
 
 def split_cells(cells, distance):
@@ -149,118 +172,6 @@ def remove_small(cells, smallest):
     return (np.cumsum(kept) * kept)[cells]
 
 
-# Choosing the constants -----------------------------------------------------------------------
-
-
-def choose_constants(probabilities, labels, **grid):
-    """Choose the arguments of `segment` on frames of the training side.
-
-    The best SEG wins. SEG does not see predicted cells where there is no true one, so what is equal
-    in it to three digits is decided by DET; what is equal in both by the simpler: no split, less
-    growth, a threshold nearer .5, fewer cells removed.
-
-    Parameters
-    ----------
-    probabilities, labels, **grid
-        As for `score_constants`.
-
-    Returns
-    -------
-    dict
-        threshold, smallest, grow and split, for `segment`.
-
-    Raises
-    ------
-    ValueError
-        If the labels hold no cell to choose by.
-    """
-    table = score_constants(probabilities, labels, **grid)
-    if table.seg.isna().all():
-        raise ValueError("no true cell in the labels to choose constants by")
-    order = pd.DataFrame(
-        {
-            "seg": -table.seg.round(3),
-            "det": -table.det.round(3),
-            "split": table.split,
-            "grow": table.grow,
-            "off": abs(table.threshold - 0.5).round(9),
-            "smallest": table.smallest,
-        }
-    )
-    best = table.loc[order.sort_values(list(order)).index[0]]
-    return {
-        "threshold": float(best.threshold),
-        "smallest": int(best.smallest),
-        "grow": float(best.grow),
-        "split": int(best.split),
-    }
-
-
-def score_constants(
-    probabilities, labels, *, thresholds=THRESHOLDS, smallest=SMALLEST, grow=GROW, split=SPLIT
-):
-    """Score `segment` with every combination of some constants.
-
-    Parameters
-    ----------
-    probabilities : ndarray of float, shape (F, K, L)
-        From 0 to 1.
-    labels : ndarray of int, shape (F, M, N)
-        True cells, every one in every frame.
-    thresholds, smallest, grow, split : sequence of number
-        Values to try of each argument of `segment`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a combination: threshold, smallest, grow, split, and the SEG and DET of all frames
-        together.
-    """
-    grow = sorted(grow)
-    counts = defaultdict(list)
-    for probability, truth in zip(probabilities, labels, strict=True):
-        full, truth = enlarge(probability, truth.shape), _positions(truth)
-        for threshold in thresholds:
-            components = to_cells(full >= threshold)
-            for distance in split:
-                cells = split_cells(components, distance)
-                for (floor, reach), frame in _grid_counts(truth, cells, smallest, grow):
-                    counts[threshold, floor, reach, distance].append(frame)
-    names = "threshold", "smallest", "grow", "split"
-    return pd.DataFrame(
-        dict(zip(names, constants, strict=True))
-        | {"seg": pooled_seg(frames), "det": pooled_det(frames)}
-        for constants, frames in counts.items()
-    )
-
-
-def _grid_counts(truth, cells, smallest, grow):
-    """Count for SEG and DET in one frame, for each smallest size and growth."""
-    areas = np.bincount(cells.ravel())[1:]
-    tables = {}
-    for floor in smallest:
-        left = int((areas >= floor).sum())
-        # Growing takes longest, and most sizes remove the same cells.
-        if left not in tables:
-            tables[left] = _grown_overlaps(truth, remove_small(cells, floor), grow)
-        for reach, overlaps in zip(grow, tables[left], strict=True):
-            yield (floor, reach), _seg_counts(overlaps) | _det_counts(overlaps)
-
-
-def _grown_overlaps(truth, cells, grow):
-    """Overlaps of true cells and of predicted ones grown by each reach, nearest first."""
-    distances, nearest = distance_transform_edt(cells == 0, return_indices=True)
-    grown = cells[tuple(nearest)]
-    # A pixel belongs to the nearest cell from the first reach that is no less than its distance.
-    steps = np.searchsorted(grow, distances)
-    shape = len(grow) + 1, truth.max() + 1, grown.max() + 1
-    pixels = np.ravel_multi_index((steps.ravel(), truth.ravel(), grown.ravel()), shape)
-    tables = np.bincount(pixels, minlength=np.prod(shape)).reshape(shape).cumsum(axis=0)
-    areas = tables[-1].sum(axis=1)
-    tables[:, :, 0] = areas - tables[:, :, 1:].sum(axis=2)
-    return tables[:-1]
-
-
 # Measures -------------------------------------------------------------------------------------
 
 
@@ -285,7 +196,7 @@ def seg_scores(labels, cells):
     ValueError
         If the shapes differ.
     """
-    return _seg_scores(_overlaps(labels, cells))
+    return _seg_scores(overlaps_of(labels, cells))
 
 
 def seg_counts(labels, cells):
@@ -308,7 +219,7 @@ def seg_counts(labels, cells):
     ValueError
         If the shapes differ.
     """
-    return _seg_counts(_overlaps(labels, cells))
+    return seg_counts_of(overlaps_of(labels, cells))
 
 
 def pooled_seg(counts):
@@ -349,7 +260,7 @@ def det_counts(markers, cells):
     ValueError
         If the shapes differ.
     """
-    return _det_counts(_overlaps(markers, cells))
+    return det_counts_of(overlaps_of(markers, cells))
 
 
 def pooled_det(counts):
@@ -398,22 +309,25 @@ def error_counts(labels, cells):
     ValueError
         If the shapes differ.
     """
-    overlaps = _overlaps(labels, cells)
+    overlaps = overlaps_of(labels, cells)
     return {"splits": _beyond_first(overlaps.T), "merges": _beyond_first(overlaps)}
 
 
-def _overlaps(labels, cells):
-    """Pixels that true cells (rows) and predicted cells (columns) share; background comes first."""
+def overlaps_of(labels, cells):
+    """Count the pixels that true cells (rows) and predicted cells (columns) share.
+
+    Background comes first.
+    """
     if labels.shape != cells.shape:
         raise ValueError(f"labels {labels.shape} and cells {cells.shape} differ in shape")
-    true, predicted = _positions(labels), _positions(cells)
+    true, predicted = positions(labels), positions(cells)
     shape = true.max() + 1, predicted.max() + 1
     pixels = np.ravel_multi_index((true.ravel(), predicted.ravel()), shape)
     return np.bincount(pixels, minlength=np.prod(shape)).reshape(shape)
 
 
-def _positions(ids):
-    """Ids replaced by 1, 2, ... in their order; 0 stays 0."""
+def positions(ids):
+    """Replace ids by 1, 2, ... in their order; 0 stays 0."""
     present = np.bincount(ids.ravel()) > 0
     present[0] = False
     return (np.cumsum(present) * present)[ids]
@@ -434,12 +348,14 @@ def _seg_scores(overlaps):
     return np.where(_matches(overlaps), jaccard, 0).sum(axis=1)
 
 
-def _seg_counts(overlaps):
+def seg_counts_of(overlaps):
+    """Count as `seg_counts`, from the pixels that true and predicted cells share."""
     scores = _seg_scores(overlaps)
     return {"jaccard": float(scores.sum()), "true_cells": len(scores)}
 
 
-def _det_counts(overlaps):
+def det_counts_of(overlaps):
+    """Count as `det_counts`, from the pixels that markers and predicted cells share."""
     matches = _matches(overlaps)
     markers, cells = matches.shape
     return {

@@ -24,7 +24,15 @@ ARM_SETTINGS = (
     "grid.folds",
 )
 # Names that results use for something else: the baselines, and the trials of the scan.
-RESERVED_ARMS = ("all_foreground", "image_blind", "local_variance", "previous_frame")
+RESERVED_ARMS = (
+    "all_foreground",
+    "image_blind",
+    "local_variance",
+    "previous_frame",
+    "silver_truth",
+    "perfect_mask",
+    "references",
+)
 
 
 class ParamsError(Exception):
@@ -246,8 +254,8 @@ def _valid(overrides, schema, where, errors):
 def _valid_arm(name, change, schema, where, errors):
     if not name.replace("_", "").replace("-", "").isalnum():
         errors.append(f"{where}: arms: {name!r} has to consist of letters, digits, _ and -")
-    if name in RESERVED_ARMS or name.startswith("scan_"):
-        errors.append(f"{where}: arms: {name!r} names a baseline or a trial of the scan")
+    if name in RESERVED_ARMS or name.startswith(("scan_", "perfect_gap")):
+        errors.append(f"{where}: arms: {name!r} names what is no network, or a trial of the scan")
     words = {key: change[key] for key in ("about", "inherits") if key in change}
     own = {key: value for key, value in change.items() if key not in words}
     for key in [key for key, value in words.items() if not isinstance(value, str)]:

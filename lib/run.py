@@ -15,7 +15,7 @@ import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 
-from lib import plan
+from lib import cells, plan
 from lib.files import StateError, publish, write_text
 from lib.params import ParamsError, load
 from lib.paths import NOTEBOOKS, relative
@@ -41,6 +41,7 @@ def main(words=None):
         ("data", "find the images and write the splits"),
         ("plan", "list what is still to be done, for make"),
         ("train", "execute one run"),
+        ("cells", "find and score the cells in what finished runs predicted"),
         ("notebook", "execute one chapter"),
         ("verify", "compute the results again from the runs and compare"),
     ):
@@ -48,6 +49,8 @@ def main(words=None):
         command.add_argument("params")
         if name == "train":
             command.add_argument("name", help="arm/fold/seed, as in none/last/seed0")
+        if name == "cells":
+            command.add_argument("arm", nargs="?", help="of one arm; of all where none is named")
         if name == "notebook":
             command.add_argument("name", choices=plan.NOTEBOOK_SECTIONS)
     arguments = vars(parser.parse_args(words))
@@ -80,10 +83,11 @@ def write_plan(profile):
         if not plan.is_done(run, profile.outputs) and plan.adopt(run, profile):
             print(f"{run.name}: taken over from a profile that did the same")
     pending = [run for run in runs if not plan.is_done(run, profile.outputs)]
-    chapters = _pending_chapters(profile, record, runs, pending)
-    write_text(profile.outputs / "plan.mk", _makefile(profile, pending, chapters))
+    unscored = cells.pending_arms(profile, runs)
+    chapters = _pending_chapters(profile, record, runs, pending or unscored)
+    write_text(profile.outputs / "plan.mk", _makefile(profile, pending, unscored, chapters))
     print(f"{profile.name}, on {record['label']}")
-    if pending or chapters:
+    if pending or unscored or chapters:
         print(f"{len(pending)} of {len(runs)} runs and {len(chapters)} notebooks are to be done")
     else:
         print(f"all {len(runs)} runs and the report are up to date: nothing to do")
@@ -148,6 +152,13 @@ def write_chapter(profile, name):
         print(f"report: {relative(page)}")
 
 
+def score_cells(profile, arm=None):
+    """Find and score the cells of an arm, or of every arm and of what is no network."""
+    runs = plan.plan(profile, plan.read_record(profile.outputs))
+    for name in [arm] if arm else cells.scored_arms(profile, runs):
+        cells.score_arm(profile, runs, name)
+
+
 def show_verification(profile):
     """Compute the results again from the runs, and say that they are the same."""
     print(verify(profile))
@@ -157,6 +168,7 @@ COMMANDS = {
     "data": show_data,
     "plan": write_plan,
     "train": train,
+    "cells": score_cells,
     "notebook": write_chapter,
     "verify": show_verification,
 }
@@ -172,23 +184,26 @@ def _pending_chapters(profile, record, runs, pending):
     return chapters
 
 
-def _makefile(profile, pending, chapters):
+def _makefile(profile, pending, unscored, chapters):
     """Write the plan as Make rules; everything waits for the trials of the scan."""
     names = [run.name for run in pending]
     seeds = sorted({run.seed for run in pending})
     order = [name for seed in seeds for name in _order([r for r in pending if r.seed == seed])]
-    trials = _trials(pending)
+    trials, scored = _trials(pending), [f"cells/{arm}" for arm in unscored]
     rules = [
-        f".PHONY: all {' '.join([*names, *chapters])}",
-        f"all: {' '.join([*order, *chapters])}",
+        f".PHONY: all {' '.join([*names, *scored, *chapters])}",
+        f"all: {' '.join([*order, *scored, *chapters])}",
         "\t@:",  # else Make says that there is nothing to be done, as `write_plan` just did
     ]
     for run in pending:
         needs = [need for need in run.needs if need in names]
         after = [] if run.name in trials else trials
         rules += _rule(profile, "train", run.name, needs, after)
+    for arm, target in zip(unscored, scored, strict=True):
+        needs = [run.name for run in pending if run.arm == arm]
+        rules += _rule(profile, "cells", target, needs, trials, word=arm)
     for name in chapters:
-        needs = [other for other in chapters if other < name] + names
+        needs = [other for other in chapters if other < name] + names + scored
         rules += _rule(profile, "notebook", name, needs if name in plan.SUMMARIES else [], trials)
     return "\n".join(rules) + "\n"
 
@@ -211,10 +226,10 @@ def _trials(runs):
     return [run.name for run in runs if run.side == "validation"]
 
 
-def _rule(profile, command, name, needs, after):
+def _rule(profile, command, target, needs, after, word=None):
     return [
-        f"{name}: {' '.join(needs)} | {' '.join(after)}",
-        f"\t@$(PYTHON) -m lib.run {command} {relative(profile.path)} {name}",
+        f"{target}: {' '.join(needs)} | {' '.join(after)}",
+        f"\t@$(PYTHON) -m lib.run {command} {relative(profile.path)} {word or target}",
     ]
 
 

@@ -10,12 +10,32 @@ import numpy as np
 import pandas as pd
 
 from lib import metrics
+from lib.instances import MISS_COST, SPLIT_COST, SPURIOUS_COST
 
 # Pixel scores as means over frames and pooled over all pixels; SEG as the mean over frames.
 METRICS = [name for score in metrics.SCORES for name in (score, f"{score}_pooled")] + ["seg_st"]
 
 
-def summarise(table, *, block, resamples, seed=0):
+def _share(part, whole):
+    return part / whole
+
+
+def _det(markers, merged, missed, spurious):
+    """Compute DET as `instances.pooled_det`, of many draws at once."""
+    empty = MISS_COST * markers
+    cost = SPLIT_COST * merged + MISS_COST * missed + SPURIOUS_COST * spurious
+    return 1 - np.minimum(cost, empty) / empty
+
+
+# Metrics that are computed from the sums of counts over frames: the counts, and the formula.
+POOLED = {f"{name}_pooled": (metrics.COUNTS, score) for name, score in metrics.SCORES.items()} | {
+    "seg_gt": (("gold_jaccard", "gold_true_cells"), _share),
+    "seg_st_pooled": (("silver_jaccard", "silver_true_cells"), _share),
+    "det_gt": (("markers", "merged", "missed", "spurious"), _det),
+}
+
+
+def summarise(table, *, block, resamples, seed=0, names=METRICS):
     """Mean and 95 % interval of each metric of each arm and fold.
 
     Parameters
@@ -29,6 +49,8 @@ def summarise(table, *, block, resamples, seed=0):
         Bootstrap resamples.
     seed : int
         Seed of the bootstrap.
+    names : sequence of str
+        Metrics wanted: columns of the table, or pooled from such by `POOLED`.
 
     Returns
     -------
@@ -43,13 +65,13 @@ def summarise(table, *, block, resamples, seed=0):
         for fold, part in group.groupby("fold", sort=False):
             wide = _wide(part)
             draws = _draws(wide.index, block, resamples, rng)
-            folds[fold] = {name: _sample(wide, name, draws) for name in METRICS}
-            rows += [_row(arm, fold, name, folds[fold][name], [wide]) for name in METRICS]
+            folds[fold] = {name: _sample(wide, name, draws) for name in names}
+            rows += [_row(arm, fold, name, folds[fold][name], [wide]) for name in names]
             folds[fold]["frames"] = wide
         held_out = [folds[fold] for fold in folds if is_video_fold(fold)]
         if len(held_out) > 1:
             wides = [fold["frames"] for fold in held_out]
-            for name in METRICS:
+            for name in names:
                 both = np.mean([fold[name] for fold in held_out], axis=0)
                 rows.append(_row(arm, "video", name, both, wides))
     return pd.DataFrame(rows)
@@ -146,7 +168,7 @@ def fold_difference(table, arm, fold, against, metric, *, block, resamples, seed
 
 def _row(arm, fold, name, sample, wides):
     mean, low, high = _interval(sample)
-    frame_metric = "tp" if name.endswith("_pooled") else name
+    frame_metric = POOLED[name][0][0] if name in POOLED else name
     return {
         "arm": arm,
         "fold": fold,
@@ -209,8 +231,8 @@ def block_sample(count, block, rng):
 
 def _statistic(wide, metric):
     """Make a function from draws of rows to the metric of each draw."""
-    if metric.endswith("_pooled"):
-        return _pooled(wide, metric.removesuffix("_pooled"))
+    if metric in POOLED:
+        return _pooled(wide, *POOLED[metric])
     return _frame_mean(wide[metric])
 
 
@@ -227,14 +249,15 @@ def _frame_mean(values):
     return mean
 
 
-def _pooled(wide, metric):
-    padded = np.vstack([wide[list(metrics.COUNTS)].to_numpy(), np.zeros(len(metrics.COUNTS))])
+def _pooled(wide, counts, score):
+    # A frame without gold truth has none of its counts, and adds nothing.
+    padded = np.nan_to_num(np.vstack([wide[list(counts)].to_numpy(), np.zeros(len(counts))]))
 
-    def score(draws):
+    def pooled(draws):
         with np.errstate(invalid="ignore", divide="ignore"):
-            return metrics.SCORES[metric](*padded[draws].sum(axis=1).T)
+            return score(*padded[draws].sum(axis=1).T)
 
-    return score
+    return pooled
 
 
 def _sample(wide, metric, draws):

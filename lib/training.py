@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from lib import metrics
+from lib import curve_metrics
 from lib.arrays import to_distance, to_gap_mask, to_mask
 from lib.augmentation import online_copy, static_copy
 from lib.files import StateError, publish, write_table
@@ -70,7 +70,7 @@ def build(settings, seed):
     model.compile(
         optimizer=_optimiser(settings),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
-        metrics=[*[metrics.PixelScore(name) for name in CURVES], metrics.batch_f1],
+        metrics=[*[curve_metrics.PixelScore(name) for name in CURVES], curve_metrics.batch_f1],
     )
     return model
 

@@ -408,12 +408,14 @@ def _own_effects(monkeypatch):
 
 @pytest.fixture
 def effects(_own_effects):
-    return lambda rows: claims.effects(pd.DataFrame(rows), **BOOTSTRAP)
+    stated, names = claims.read_effects()
+    return lambda rows: claims.effects(pd.DataFrame(rows), stated, names, **BOOTSTRAP)
 
 
 @pytest.fixture
 def leakage(_own_effects):
-    return lambda rows: claims.leakage(pd.DataFrame(rows), **BOOTSTRAP)
+    _, names = claims.read_effects()
+    return lambda rows: claims.leakage(pd.DataFrame(rows), names, **BOOTSTRAP)
 
 
 def test_effects_are_measured_on_each_fold_and_on_both_videos(effects):

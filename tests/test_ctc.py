@@ -16,15 +16,14 @@ from skimage.segmentation import expand_labels, relabel_sequential
 
 from lib import data
 from lib.arrays import to_gap_mask, to_mask
+from lib.constants import METHODS, choose_constants, score_constants
 from lib.files import StateError
 from lib.instances import (
-    choose_constants,
     det_counts,
     error_counts,
     pooled_det,
     pooled_seg,
     remove_small,
-    score_constants,
     seg_counts,
     seg_scores,
     segment,
@@ -131,13 +130,15 @@ def test_kept_steps_are_not_probabilities():
 # Choosing the constants
 
 
-def test_every_combination_scores_as_segment_does():
+@pytest.mark.parametrize("apart", [False, True])
+def test_every_combination_scores_as_segment_does(apart):
     rng = np.random.default_rng(0)
     noise = gaussian_filter(rng.normal(size=(3, 40, 40)), (0, 3, 3))
     probabilities = 0.5 + 0.5 * noise / np.abs(noise).max()
     probabilities[2] = 0.1
     labels = np.stack([to_cells(gaussian_filter(frame, 2) > 0.55) for frame in probabilities])
     labels[1] = np.roll(labels[1], 3, axis=0)
+    insides = np.roll(probabilities, 2, axis=2) if apart else None
     table = score_constants(
         probabilities,
         labels,
@@ -145,12 +146,17 @@ def test_every_combination_scores_as_segment_does():
         smallest=(0, 20, 150),
         grow=(0, 1.5, 4),
         split=(0, 8),
+        markers=(0.55, 0.7),
+        flooded=(0.4, 0.6),
+        insides=insides,
     )
-    assert len(table) == 2 * 3 * 3 * 2
+    assert len(table) == 2 * 3 * 3 * 2 + 2 * 3 * 3 * 2
+    assert sum(len(table.query(rows)) for rows in METHODS.values()) == len(table)
     assert table.seg.nunique() > 10
     for row in table.to_dict("records"):
-        constants = {name: row[name] for name in PLAIN}
-        cells = [segment(frame, (40, 40), **constants) for frame in probabilities]
+        constants = {name: row[name] for name in (*PLAIN, "marker")}
+        pairs = zip(probabilities, probabilities if insides is None else insides, strict=True)
+        cells = [segment(frame, (40, 40), **constants, inside=inside) for frame, inside in pairs]
         frames = list(zip(labels, cells, strict=True))
         assert row["seg"] == pytest.approx(pooled_seg(seg_counts(*pair) for pair in frames))
         assert row["det"] == pytest.approx(pooled_det(det_counts(*pair) for pair in frames))
@@ -160,6 +166,8 @@ TWO = discs((40, 25, 18), (40, 62, 17))
 TOUCHING = discs((40, 25, 18), (40, 55, 18))
 SPECKS = TWO.copy()
 SPECKS[80:83, 80:83] = 3
+# A prediction that dips where two cells touch, too little for the thresholds to part them.
+VALLEY = np.where(to_gap_mask(TOUCHING), 0.9, np.where(TOUCHING, 0.75, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -170,18 +178,21 @@ SPECKS[80:83, 80:83] = 3
         (certain(TWO > 0), expand_labels(TWO, 3), PLAIN | {"grow": 3}),
         (certain(TOUCHING > 0), TOUCHING, PLAIN | {"split": 20}),
         (certain(SPECKS > 0), TWO, PLAIN | {"smallest": 10}),
+        (VALLEY, TOUCHING, PLAIN | {"marker": 0.8}),
         (certain(TWO > 9), TWO, PLAIN),
     ],
-    ids=["nothing", "threshold", "growth", "split", "specks", "nothing found"],
+    ids=["nothing", "threshold", "growth", "split", "specks", "valley", "nothing found"],
 )
 def test_the_constant_that_helps_is_chosen_and_no_other(probability, truth, chosen):
     grid = {"thresholds": (0.35, 0.5, 0.65), "smallest": (0, 10, 30), "grow": (0, 1, 3, 5)}
-    assert choose_constants(probability[None], truth[None], **grid, split=(0, 20)) == chosen
+    grid |= {"split": (0, 20), "markers": (0.6, 0.8), "flooded": (0.5,)}
+    table = score_constants(probability[None], truth[None], **grid)
+    assert choose_constants(table) == {"marker": 0} | chosen
 
 
 def test_constants_need_a_true_cell():
     with pytest.raises(ValueError, match="no true cell"):
-        choose_constants(certain(TWO > 0)[None], np.zeros_like(TWO)[None])
+        choose_constants(score_constants(certain(TWO > 0)[None], np.zeros_like(TWO)[None]))
 
 
 # SEG and DET of cells made by hand

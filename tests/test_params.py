@@ -437,4 +437,4 @@ def test_outputs_are_named_after_the_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["all_foreground", "scan_none_1e-03"])
 def test_arm_with_the_name_of_another_result(tmp_path, name):
     file = write(tmp_path, f"arms: {{{name}: {{inherits: none}}}}")
-    assert f"'{name}' names a baseline or a trial of the scan" in refusal(file)
+    assert f"'{name}' names what is no network, or a trial of the scan" in refusal(file)

@@ -1,0 +1,139 @@
+"""The few frames that are shown with the cells that were found in them."""
+
+import numpy as np
+
+from lib.arrays import to_gap_mask, to_mask
+from lib.evaluation import spread
+from lib.files import StateError
+
+# Rows and columns of what is kept, px; a frame of 512 px loses every second one.
+SIZE = 256
+SPREAD, STRIP = 4, 6
+# Side of the window of the strip, as a share of the frame.
+WINDOW = 0.375
+
+
+def shown_pairs(pairs):
+    """Choose the frames of a test side that are shown.
+
+    Parameters
+    ----------
+    pairs : list of tuple
+        Video and frame number of the test frames.
+
+    Returns
+    -------
+    spread : list of tuple
+        `SPREAD` of them, evenly spread.
+    strip : list of tuple
+        `STRIP` neighbours, from the middle on.
+    """
+    evenly = [pairs[place] for place in spread(len(pairs), SPREAD)]
+    first = max(0, min(len(pairs) // 2, len(pairs) - STRIP))
+    return evenly, pairs[first : first + STRIP]
+
+
+def shrink(frame):
+    """Take every n-th row and column of a frame, so that at most `SIZE` are left.
+
+    Parameters
+    ----------
+    frame : ndarray, shape (..., M, N)
+
+    Returns
+    -------
+    ndarray, shape (..., K, L)
+    """
+    step = -(-max(frame.shape[-2:]) // SIZE)
+    return frame[..., ::step, ::step]
+
+
+def crowded_window(labels):
+    """Find the window in which most pixels of cells touch another cell.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (M, N)
+
+    Returns
+    -------
+    tuple of slice
+        Rows and columns, `WINDOW` of the frame each.
+    """
+    touching = to_mask(labels) - to_gap_mask(labels)
+    side = max(1, round(WINDOW * min(labels.shape)))
+    sums = np.pad(touching.astype(int), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    row, column = np.unravel_index(inside.argmax(), inside.shape)
+    return slice(row, row + side), slice(column, column + side)
+
+
+def save_frames(path, images, labels, pairs):
+    """Keep the images and true cells of the frames that are shown, as arrays without pickle.
+
+    Of the neighbours only a window is kept, the one where most cells touch.
+
+    Parameters
+    ----------
+    path : Path
+        An .npz file.
+    images, labels : dict of str to ndarray, shape (F, M, N)
+        Frames of each video and their true cells.
+    pairs : list of tuple
+        Video and frame number of the test frames.
+    """
+    evenly, strip = shown_pairs(pairs)
+    video, frame = strip[len(strip) // 2]
+    window = crowded_window(shrink(labels[video][frame]))
+    arrays = {"window": [(part.start, part.stop) for part in window]}
+    for name, chosen, part in (("spread", evenly, ...), ("strip", strip, window)):
+        arrays[f"{name}_video"] = [video for video, _ in chosen]
+        arrays[f"{name}_frame"] = [frame for _, frame in chosen]
+        for kind, frames in (("image", images), ("labels", labels)):
+            shown = [shrink(frames[video][frame])[part] for video, frame in chosen]
+            arrays[f"{name}_{kind}"] = np.stack(shown)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)
+
+
+def save_cells(path, found):
+    """Keep the cells of some frames, as arrays without pickle.
+
+    Parameters
+    ----------
+    path : Path
+        An .npz file.
+    found : dict of tuple to ndarray of int, shape (M, N)
+        Instance ids by video and frame.
+    """
+    np.savez_compressed(
+        path,
+        video=np.array([video for video, _ in found]),
+        frame=np.array([frame for _, frame in found]),
+        cells=np.uint16([shrink(cells) for cells in found.values()]),
+    )
+
+
+def read_cells(path):
+    """Read the cells of some frames.
+
+    Parameters
+    ----------
+    path : Path
+        From `save_cells`.
+
+    Returns
+    -------
+    dict of tuple to ndarray of uint16, shape (K, L)
+
+    Raises
+    ------
+    StateError
+        If the file is missing or broken.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            pairs = zip(kept["video"].tolist(), kept["frame"].tolist(), strict=True)
+            return dict(zip(pairs, kept["cells"], strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        raise StateError(f"{path}: cannot be read as cells of frames ({error})") from error

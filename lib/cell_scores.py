@@ -1,0 +1,172 @@
+"""Scores of cells from the counts that `lib.cells` wrote: means, intervals, differences."""
+
+import pandas as pd
+
+from lib import cells, claims
+from lib.files import StateError
+from lib.statistics import of_fold, summarise
+
+# Means over frames are marked; the others are computed from all cells of the test frames together.
+MEASURES = {
+    "seg_gt": "SEG, gold truth",
+    "det_gt": "DET",
+    "seg_st_pooled": "SEG, silver truth",
+    "iou_pooled": "foreground IoU",
+    "splits": "splits a frame",
+    "merges": "merges a frame",
+    "count_error": "cells too many a frame",
+}
+EFFECTS = ("seg_gt", "det_gt")
+COUNTED = ("gold_jaccard", "gold_true_cells", "silver_jaccard", "silver_true_cells", "markers")
+COUNTED += ("merged", "missed", "spurious", "count_error", "splits", "merges")
+COUNTED += ("tp", "fp", "fn", "tn")
+
+
+def read_counts(profile, runs):
+    """Read the counts of every reading that was scored, and of what is no network.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a frame and method: arm, fold, seed (text), turned, method, chosen, video, frame and
+        the counts of `cells.Truth.count`.
+
+    Raises
+    ------
+    StateError
+        If nothing was scored.
+    """
+    paths = [reading.path(profile.outputs) for reading in cells.readings(profile, runs)]
+    paths = [path for path in (cells.references_path(profile.outputs), *paths) if path.exists()]
+    if not paths:
+        raise StateError(f"{profile.outputs / 'cells'}: no cells are scored; run `make report`")
+    table = pd.concat(
+        [pd.read_csv(path, dtype={"seed": str, "video": str}) for path in paths], ignore_index=True
+    )
+    return table.reindex(columns=[*cells.KEYS, "video", "frame", *COUNTED])
+
+
+def step_name(arm, seed, turned):
+    """Name what cells were cut out of, as figures and tables do.
+
+    Parameters
+    ----------
+    arm, seed : str
+        The seed is a number or ``mean``.
+    turned : bool
+
+    Returns
+    -------
+    str
+    """
+    return arm + (" + seeds" if seed == "mean" else "") + (" + turns" if turned else "")
+
+
+def tidy(counts):
+    """Make a tidy table of what each reading scores with the method that was chosen for it.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        From `read_counts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm (from `step_name`), fold, seed, video, frame, metric, value.
+    """
+    chosen = counts[counts.chosen]
+    names = [step_name(*key) for key in zip(chosen.arm, chosen.seed, chosen.turned, strict=True)]
+    return chosen.assign(arm=names).melt(
+        id_vars=["arm", "fold", "seed", "video", "frame"],
+        value_vars=list(COUNTED),
+        var_name="metric",
+    )
+
+
+def summary(table, *, block, resamples):
+    """Compute mean and 95 % interval of every measure, by reading and fold.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `tidy`.
+    block, resamples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `statistics.summarise`, with the metrics of `MEASURES`.
+    """
+    return summarise(table, block=block, resamples=resamples, names=list(MEASURES))
+
+
+def effects(table, *, block, resamples):
+    """Measure what each difference between arms, and the mean over turns, does to the cells.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `tidy`.
+    block, resamples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `claims.effects`, with the metrics of `EFFECTS`.
+    """
+    turned = [
+        {
+            "id": f"turns_{arm}",
+            "what": f"mean over flips and turns, {arm}",
+            "arm": step_name(arm, "0", True),
+            "against": arm,
+        }
+        for arm in table.arm.unique()
+        if step_name(arm, "0", True) in set(table.arm)
+    ]
+    stated = [*claims.read_effects()[0], *turned]
+    return claims.effects(table, stated, EFFECTS, block=block, resamples=resamples)
+
+
+def cross(counts, fold):
+    """Score every arm with every way to come from probabilities to cells.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        From `read_counts`.
+    fold : str
+        ``video`` is the mean of the folds that hold a video out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, method, seg_gt (mean over seeds), lowest, highest, chosen (share of the runs for which
+        the validation frames chose the method).
+    """
+    single = of_fold(counts, fold)
+    single = single[~single.turned & (single.seed != "mean") & (single.method != "given")]
+    sums = single.groupby(["arm", "method", "seed", "fold"], sort=False).agg(
+        jaccard=("gold_jaccard", "sum"), cells=("gold_true_cells", "sum"), chosen=("chosen", "mean")
+    )
+    sums["seg_gt"] = sums.jaccard / sums.cells
+    runs = sums.groupby(["arm", "method", "seed"], sort=False)[["seg_gt", "chosen"]].mean()
+    found = runs.groupby(["arm", "method"], sort=False)
+    seg = found.seg_gt
+    table = pd.DataFrame(
+        {
+            "seg_gt": seg.mean(),
+            "lowest": seg.min(),
+            "highest": seg.max(),
+            "chosen": found.chosen.mean(),
+        }
+    )
+    return table.reset_index()

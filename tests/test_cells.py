@@ -1,0 +1,216 @@
+"""Cells from kept predictions: what is read, what is scored, and what is left alone."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import cell_scores, cells, params, plan, study
+from lib.arrays import to_gap_mask
+from lib.evaluation import STEPS, save_predictions
+from lib.files import StateError
+from lib.statistics import summarise
+
+RUN = "gap_weighted/last/seed0"
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Load a profile from text, with everything that it computes below tmp_path."""
+    monkeypatch.setattr(params, "OUTPUTS", tmp_path / "outputs")
+    monkeypatch.setattr(plan, "OUTPUTS", tmp_path / "outputs")
+
+    def load(text="", name="mine"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"inherits: smoke\n{text}", encoding="utf-8")
+        profile = params.load(path)
+        return profile, plan.plan(profile, plan.prepare(profile))
+
+    return load
+
+
+def finish(profile, run, dents=0):
+    """Write what a finished run leaves, with gaps as sure predictions but for some dented cells."""
+    opened, folder = study.open_study(profile.path), run.folder(profile.outputs)
+    folder.mkdir(parents=True)
+    for name in plan.RUN_FILES:
+        (folder / name).touch()
+    (folder / "provenance.json").write_text(json.dumps({"fingerprint": run.fingerprint}))
+    split = plan.read_split(profile.settings, run.fold, opened.record, profile.outputs)
+    pairs = [*split.validation, *split.test]
+    masks = to_gap_mask(study.full_labels(opened, pairs))
+    masks[:, : 2 * dents] = 0
+    maps = {
+        "probability": masks,
+        "turned_probability": to_gap_mask(study.full_labels(opened, pairs)),
+    }
+    save_predictions(
+        folder / "predictions.npz", pairs, {name: STEPS * mask for name, mask in maps.items()}
+    )
+
+
+def find(runs, name):
+    return next(run for run in runs if run.name == name)
+
+
+def names(profile, runs, arm):
+    return [reading.name for reading in cells.readings(profile, runs) if reading.arm == arm]
+
+
+def test_readings_are_of_runs_and_of_means_where_turns_are_kept(load):
+    profile, runs = load()
+    assert names(profile, runs, "none") == ["seed0"]
+    assert names(profile, runs, "border") == ["seed0", "seed0_turned"]
+    profile, runs = load("grid: {seeds: 2}")
+    assert names(profile, runs, "none") == ["seed0", "seed1"]
+    means = ["mean", "mean_turned"]
+    assert names(profile, runs, "border") == [
+        *("seed0", "seed0_turned", "seed1", "seed1_turned"),
+        *means,
+    ]
+
+
+def test_readings_are_of_the_folds_on_which_arms_are_compared(load):
+    profile, runs = load("grid: {folds: [last, 01to02, 02to01]}")
+    assert {reading.fold for reading in cells.readings(profile, runs)} == {"01to02", "02to01"}
+
+
+def test_cells_of_a_finished_run_are_scored_once(load):
+    profile, runs = load()
+    finish(profile, find(runs, RUN), dents=3)
+    said = []
+    cells.score_arm(profile, runs, "gap_weighted", said.append)
+    assert said == [
+        f"cells of gap_weighted/last/{name}: scored" for name in ("seed0", "seed0_turned")
+    ]
+    folder = profile.outputs / "cells/gap_weighted/last"
+    assert {path.name for path in folder.iterdir()} == {
+        f"{name}.{ending}"
+        for name in ("seed0", "seed0_turned")
+        for ending in ("csv", "json", "npz")
+    }
+    record = json.loads((folder / "seed0.json").read_text())
+    assert set(record["constants"]) == set(record["validation_seg"])
+    assert "gap_weighted" not in cells.pending_arms(profile, runs)
+    cells.score_arm(profile, runs, "gap_weighted", said.append)
+    assert len(said) == 2
+
+
+def test_other_code_or_another_run_is_scored_again(load, monkeypatch):
+    profile, runs = load()
+    finish(profile, find(runs, RUN))
+    cells.score_arm(profile, runs, "gap_weighted", list)
+    assert "gap_weighted" not in cells.pending_arms(profile, runs)
+    _, other = load("arms: {gap_weighted: {weight_map.w0: 5.0}}")
+    assert "gap_weighted" in cells.pending_arms(profile, other)
+    monkeypatch.setattr(cells, "CODE", ("metrics.py",))
+    assert "gap_weighted" in cells.pending_arms(profile, runs)
+
+
+def test_runs_that_are_not_finished_are_passed_over(load):
+    profile, runs = load("grid: {seeds: 2}")
+    finish(profile, find(runs, RUN))
+    said = []
+    cells.score_arm(profile, runs, "gap_weighted", said.append)
+    # The mean over seeds waits for the second.
+    assert len(said) == 2
+    assert "gap_weighted" in cells.pending_arms(profile, runs)
+    finish(profile, find(runs, "gap_weighted/last/seed1"))
+    cells.score_arm(profile, runs, "gap_weighted", said.append)
+    assert len(said) == 6
+    assert "gap_weighted" not in cells.pending_arms(profile, runs)
+
+
+def test_references_are_scored_and_are_what_they_are(load):
+    profile, runs = load()
+    assert cells.pending_arms(profile, runs)[0] == cells.REFERENCES
+    cells.score_arm(profile, runs, cells.REFERENCES)
+    assert cells.REFERENCES not in cells.pending_arms(profile, runs)
+    before = (profile.outputs / "cells/references.csv").stat().st_mtime_ns
+    cells.score_references(profile, runs)
+    assert (profile.outputs / "cells/references.csv").stat().st_mtime_ns == before
+    table = cell_scores.tidy(cell_scores.read_counts(profile, runs))
+    scores = cell_scores.summary(table, block=1, resamples=100)
+    seg = scores[scores.metric == "seg_gt"].set_index("arm")["mean"]
+    # The phantom's silver truth is exact; its foreground merges what touches.
+    assert seg["silver_truth"] == 1
+    assert seg["perfect_gap_64"] > seg["perfect_mask"] > seg["all_foreground"]
+    det = scores[scores.metric == "det_gt"].set_index("arm")["mean"]
+    assert det["silver_truth"] == 1
+    assert set(scores.metric) == set(cell_scores.MEASURES)
+
+
+def test_better_predictions_score_better_and_turns_are_an_effect(load):
+    profile, runs = load()
+    finish(profile, find(runs, RUN), dents=12)
+    cells.score_arm(profile, runs, cells.REFERENCES)
+    cells.score_arm(profile, runs, "gap_weighted", list)
+    counts = cell_scores.read_counts(profile, runs)
+    table = cell_scores.tidy(counts)
+    assert {"gap_weighted", "gap_weighted + turns"} <= set(table.arm)
+    effects = cell_scores.effects(table, block=1, resamples=100)
+    (seg,) = effects[effects.metric == "seg_gt"].to_dict("records")
+    assert seg["id"] == "turns_gap_weighted"
+    assert seg["mean"] > 0.05
+    crossed = cell_scores.cross(counts, "last")
+    assert set(crossed.arm) == {"gap_weighted"}
+    assert crossed.chosen.sum() == 1
+    assert ((crossed.lowest <= crossed.seg_gt) & (crossed.seg_gt <= crossed.highest)).all()
+
+
+def test_without_gold_truth_its_scores_are_undefined(load, tmp_path):
+    profile, _ = load()
+    source = plan.open_source(profile.settings, "phantom").folder
+    folder = tmp_path / "data"
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*_GT"))
+    profile, runs = load(f"data: {{source: folder, folder: {folder}}}", name="other")
+    cells.score_arm(profile, runs, cells.REFERENCES)
+    table = cell_scores.tidy(cell_scores.read_counts(profile, runs))
+    scores = cell_scores.summary(table, block=1, resamples=100)
+    silver = scores[scores.arm == "silver_truth"].set_index("metric")
+    assert silver.loc["seg_st_pooled", "mean"] == 1
+    assert silver.loc[["seg_gt", "det_gt"], "mean"].isna().all()
+    assert silver.loc[["seg_gt", "det_gt"], "n_frames"].eq(0).all()
+
+
+def test_no_cells_yet(load):
+    profile, runs = load()
+    with pytest.raises(StateError, match="no cells are scored"):
+        cell_scores.read_counts(profile, runs)
+
+
+def test_means_are_over_runs(tmp_path):
+    pairs = [("01", 0), ("01", 1)]
+    for number, value in enumerate((0, STEPS)):
+        (tmp_path / str(number)).mkdir()
+        maps = {"probability": np.full((2, 4, 4), value, np.uint8)}
+        maps |= {"inside": np.full((2, 4, 4), STEPS, np.uint8)} if number else {}
+        save_predictions(tmp_path / str(number) / "predictions.npz", pairs, maps)
+    maps = cells.mean_maps([tmp_path / "0", tmp_path / "1"], turned=False)
+    assert list(maps) == pairs
+    foreground, inside = maps["01", 1]
+    assert (foreground == 0.5).all()
+    assert (inside == 0.5).all()
+    foreground, inside = cells.mean_maps([tmp_path / "1"], turned=False)["01", 0]
+    assert (foreground == 1).all()
+
+
+def test_pooled_scores_are_those_of_all_cells_together():
+    rows = []
+    for frame, (jaccard, there, merged) in enumerate(
+        [(2.0, 4, 1), (np.nan, np.nan, 0), (3.0, 3, 0)]
+    ):
+        values = {"gold_jaccard": jaccard, "gold_true_cells": there, "markers": 5}
+        values |= {"merged": merged, "missed": 0, "spurious": 2}
+        rows += [
+            {"arm": "a", "fold": "last", "seed": "0", "video": "02", "frame": frame}
+            | {"metric": metric, "value": value}
+            for metric, value in values.items()
+        ]
+    table = summarise(pd.DataFrame(rows), block=1, resamples=50, names=["seg_gt", "det_gt"])
+    seg, det = table.set_index("metric").loc[["seg_gt", "det_gt"]].to_dict("records")
+    assert seg["mean"] == pytest.approx(5 / 7)
+    assert (seg["n_frames"], det["n_frames"]) == (2, 3)
+    assert det["mean"] == pytest.approx(1 - (5 + 6) / 150)
