@@ -137,3 +137,44 @@ def read_cells(path):
             return dict(zip(pairs, kept["cells"], strict=True))
     except (OSError, ValueError, KeyError) as error:
         raise StateError(f"{path}: cannot be read as cells of frames ({error})") from error
+
+
+def read_frames(path):
+    """Read the images and true cells of the frames that are shown.
+
+    Parameters
+    ----------
+    path : Path
+        From `save_frames`.
+
+    Returns
+    -------
+    dict of str to dict
+        ``spread`` and ``strip``: pairs (list of video and frame), image and labels, shape
+        (F, K, L); the strip has window, its rows and columns, as well.
+
+    Raises
+    ------
+    StateError
+        If the file is missing or broken.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            frames = {
+                name: {
+                    "pairs": list(
+                        zip(
+                            kept[f"{name}_video"].tolist(),
+                            kept[f"{name}_frame"].tolist(),
+                            strict=True,
+                        )
+                    ),
+                    "image": kept[f"{name}_image"],
+                    "labels": kept[f"{name}_labels"],
+                }
+                for name in ("spread", "strip")
+            }
+            frames["strip"]["window"] = tuple(slice(*ends) for ends in kept["window"].tolist())
+    except (OSError, ValueError, KeyError) as error:
+        raise StateError(f"{path}: cannot be read as frames ({error})") from error
+    return frames

@@ -1,8 +1,10 @@
 """Scores of cells from the counts that `lib.cells` wrote: means, intervals, differences."""
 
+import json
+
 import pandas as pd
 
-from lib import cells, claims
+from lib import cell_frames, cells, claims
 from lib.files import StateError
 from lib.statistics import of_fold, summarise
 
@@ -170,3 +172,93 @@ def cross(counts, fold):
         }
     )
     return table.reset_index()
+
+
+def base_arm(name):
+    """Arm of a reading's name, from `step_name`."""
+    return name.partition(" + ")[0]
+
+
+def costs(summary, runs, metric):
+    """Set what each arm scores beside how long its training took.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Rows of one fold, from `summary`.
+    runs : pandas.DataFrame
+        runs.csv.
+    metric : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, minutes (mean over the runs on the folds that arms are compared on), mean, ci_low,
+        ci_high. Means over turns need no training of their own, and means over seeds that of all.
+    """
+    trained = runs[(runs.side == "test") & runs.minutes.notna()]
+    if (summary.fold == "video").all():
+        trained = of_fold(trained, "video")
+    minutes = trained.groupby("arm").minutes.mean()
+    seeds = trained.groupby("arm").seed.nunique()
+    rows = summary[summary.metric == metric].copy()
+    rows["minutes"] = [
+        minutes.get(base_arm(name), float("nan"))
+        * (seeds.get(base_arm(name), 1) if " + seeds" in name else 1)
+        for name in rows.arm
+    ]
+    columns = ["arm", "minutes", "mean", "ci_low", "ci_high"]
+    return rows.dropna(subset=["minutes", "mean"])[columns].reset_index(drop=True)
+
+
+def constants_table(profile, runs):
+    """List the constants that were chosen, with the score that they were chosen for.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a reading and method: arm, fold, seed, turned, method, threshold, marker, smallest,
+        grow, split, validation_seg.
+    """
+    rows = []
+    for reading in cells.readings(profile, runs):
+        path = reading.path(profile.outputs).with_suffix(".json")
+        if path.exists():
+            record = json.loads(path.read_text(encoding="utf-8"))
+            keys = {key: getattr(reading, key) for key in ("arm", "fold", "seed", "turned")}
+            rows += [
+                keys
+                | {"method": method}
+                | chosen
+                | {"validation_seg": record["validation_seg"][method]}
+                for method, chosen in record["constants"].items()
+            ]
+    return pd.DataFrame(rows)
+
+
+def shown_cells(profile, runs, fold):
+    """Read the cells that were found in the frames that are shown.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+    fold : str
+
+    Returns
+    -------
+    dict of str to dict
+        By name, from `step_name`, of the first seed or of the mean: cells by video and frame.
+    """
+    found = {}
+    for reading in cells.readings(profile, runs):
+        path = reading.path(profile.outputs).with_suffix(".npz")
+        if reading.fold == fold and path.exists():
+            name = step_name(reading.arm, str(reading.seed), reading.turned)
+            found[name] = cell_frames.read_cells(path)
+    return found

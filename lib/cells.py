@@ -189,7 +189,7 @@ def score(opened, reading):
                     kept[video, frame] = found
     path = reading.path(outputs)
     write_table(path, pd.DataFrame(rows))
-    if reading.seed == 0:
+    if reading.seed in (0, "mean"):
         cell_frames.save_cells(path.with_suffix(".npz"), kept)
     record = {"fingerprint": reading.fingerprint, "constants": chosen, "validation_seg": scores}
     write_json(path.with_suffix(".json"), record)

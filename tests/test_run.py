@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from lib import params, plan, run
+from lib import cells, params, plan, run
 from lib.files import StateError, write_json
 from lib.run import RunError
 
@@ -46,6 +46,7 @@ def profile(tmp_path, monkeypatch):
     for module in (run, plan):
         monkeypatch.setattr(module, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(plan, "prepare", lambda profile: RECORD)
+    monkeypatch.setattr(cells, "pending_arms", lambda profile, runs: [])
     for name in plan.NOTEBOOK_SECTIONS:
         write_notebook(tmp_path / f"{name}.ipynb", "1")
     path = tmp_path / "mine.yaml"
@@ -61,10 +62,10 @@ def profile(tmp_path, monkeypatch):
 
 def write_notebook(path, *sources):
     parameters = 'params_file = "?"\narm = "?"\nfold = "?"\nseed = 0'
-    cells = [new_markdown_cell("# 1"), new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    first = [new_markdown_cell("# 1"), new_code_cell(parameters, metadata={"tags": ["parameters"]})]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cells += [new_code_cell(source) for source in sources]
-    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    others = [new_code_cell(source) for source in sources]
+    nbformat.write(new_notebook(cells=first + others, metadata={"kernelspec": kernel}), path)
 
 
 def write_training(profile, *sources):
@@ -156,7 +157,9 @@ def make(profile, *words):
     lines = [line.split() for line in ended.stdout.splitlines()]
     assert all(line[:2] == ["-m", "lib.run"] for line in lines), "Make itself said something"
     assert all(line[3] == str(profile.path) for line in lines)
-    assert all(line[2] == ("train" if "/" in line[4] else "notebook") for line in lines)
+    kinds = {line[4]: line[2] for line in lines}
+    assert all(kind == "train" for name, kind in kinds.items() if "/" in name)
+    assert all(kinds[name] == "notebook" for name in kinds.keys() & {*plan.NOTEBOOK_SECTIONS})
     return [line[4] for line in lines]
 
 
@@ -175,6 +178,31 @@ def test_make_runs_all_that_is_pending_in_its_order(profile, jobs, capsys):
             assert place[need] < place[waiting.name]
     assert order[-2:] == ["05_evaluation", "06_report"]
     assert "4 of 5 runs and 5 notebooks are to be done" in capsys.readouterr().out
+
+
+def test_cells_of_an_arm_wait_for_its_runs_and_the_evaluation_for_all_cells(profile, monkeypatch):
+    finish(profile, "none/last/seed0")
+    monkeypatch.setattr(cells, "pending_arms", lambda *_: ["references", "none", "augmented"])
+    run.write_plan(profile)
+    rules = [line.partition(":") for line in (profile.outputs / "plan.mk").read_text().splitlines()]
+    needs = {target: rest.partition("|")[0].split() for target, _, rest in rules}
+    assert needs["cells/references"] == needs["cells/none"] == []
+    assert needs["cells/augmented"] == ["augmented/last/seed0"]
+    scored = {"cells/references", "cells/none", "cells/augmented"}
+    assert scored <= set(needs["05_evaluation"])
+    assert not scored & set(needs["01_data"])
+    assert make(profile, "cells/augmented") == ["augmented/last/seed0", "augmented"]
+
+
+def test_cells_are_scored_of_one_arm_or_of_all(profile, monkeypatch):
+    scored = []
+    monkeypatch.setattr(cells, "score_arm", lambda *words: scored.append(words[2]))
+    plan.prepare(profile)
+    run.main(["cells", str(profile.path), "none"])
+    assert scored == ["none"]
+    run.main(["cells", str(profile.path)])
+    arms = ["none", "augmented", "none_matched", "repeated", "none_tuned"]
+    assert scored[1:] == [cells.REFERENCES, *arms]
 
 
 def test_make_begins_with_what_others_wait_for(profile):
