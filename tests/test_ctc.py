@@ -1,10 +1,12 @@
 """Probabilities to cells, and SEG and DET: cells made by hand, and the package py-ctcmetrics."""
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from ctc_metrics.scripts.evaluate import evaluate_sequence
@@ -16,6 +18,7 @@ from skimage.segmentation import expand_labels, relabel_sequential
 
 from lib import data
 from lib.arrays import to_gap_mask, to_mask
+from lib.cells import mean_maps
 from lib.constants import METHODS, choose_constants, score_constants
 from lib.files import StateError
 from lib.instances import (
@@ -30,6 +33,7 @@ from lib.instances import (
     split_cells,
     to_cells,
 )
+from lib.paths import OUTPUTS, run_folder
 from lib.source import HELA, DataError
 from lib.study import gold, markers
 
@@ -536,3 +540,26 @@ def test_a_video_scores_as_in_the_package(videos, tmp_path, video):
     cells = {n: DEFECTS[n % len(DEFECTS)](np.int64(ids)) for n, ids in enumerate(silver)}
     own = own_scores(cells, gold_truth, tracks)
     assert own == pytest.approx(package_scores(tmp_path, cells, gold_truth, tracks), abs=1e-6)
+
+
+@real
+@pytest.mark.parametrize("fold", ["01to02", "02to01"])
+@pytest.mark.parametrize("arm", ["rigid_elastic", "gap", "gap_weighted"])
+def test_committed_scores_of_an_arm_are_those_of_the_package(videos, tmp_path, arm, fold):
+    committed = OUTPUTS / "study"
+    kept = committed / "cells" / arm / fold / "seed0.csv"
+    if not kept.exists():
+        pytest.skip(f"{kept} is not there")
+    counts = pd.read_csv(kept).query("chosen")
+    method = json.loads(kept.with_suffix(".json").read_text())["constants"][counts.method.iloc[0]]
+    maps = mean_maps([run_folder(committed, arm, fold, 0)], turned=False)
+    video = fold[-2:]
+    _, gold_truth, tracks = videos[video]
+    found = {
+        frame: segment(maps[video, frame][0], (512, 512), **method) for frame in sorted(tracks)
+    }
+    own = {
+        "SEG": counts.gold_jaccard.sum() / counts.gold_true_cells.sum(),
+        "DET": pooled_det(counts.to_dict("records")),
+    }
+    assert own == pytest.approx(package_scores(tmp_path, found, gold_truth, tracks), abs=1e-6)

@@ -29,4 +29,20 @@ addEventListener("DOMContentLoaded", () => {
   const cells = [...document.querySelectorAll(".cell > details")];
   all.hidden = cells.length === 0;
   all.addEventListener("change", (e) => cells.forEach((d) => { d.open = e.target.checked; }));
+
+  // The frame viewer: choices put other images in place, the slider moves the edge between outlines.
+  for (const viewer of document.querySelectorAll(".viewer")) {
+    const frames = JSON.parse(viewer.querySelector("script").textContent);
+    const control = name => viewer.querySelector(`[name=${name}]`);
+    const update = () => {
+      const frame = frames[control("frame").value];
+      const stage = viewer.querySelector(".stage");
+      stage.querySelector(".image").src = frame.image;
+      stage.querySelector(".truth").src = frame.truth;
+      stage.querySelector(".found").src = frame.found[control("arm").value] ?? "data:,";
+      stage.style.setProperty("--wipe", `${control("wipe").value}%`);
+      stage.classList.toggle("bare", !control("outlines").checked);
+    };
+    viewer.addEventListener("input", update);
+  }
 });
