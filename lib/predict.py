@@ -17,8 +17,9 @@ from skimage.segmentation import mark_boundaries
 
 from lib.arrays import normalise_frames, resample_image
 from lib.data import read_image
-from lib.evaluation import cells_of, predict, quantise
+from lib.evaluation import STEPS, predict, quantise, split_maps
 from lib.files import StateError
+from lib.instances import segment
 from lib.paths import OUTPUTS, relative, run_folder
 from lib.source import DataError
 
@@ -39,10 +40,13 @@ def main(words=None):
         paths = list_images(arguments.image)
         run = arguments.run or choose_run(OUTPUTS / "quick")
         network, settings, data = read_run(run)
+        constants = read_constants(run, settings)
         print(f"network: {relative(run)}, trained on {data['label']}")
         for path in paths:
             image = read_image(path)
-            cells = find_cells(image, network, settings, frame=data["shape"][0], name=path)
+            cells = find_cells(
+                image, network, settings, constants, frame=data["shape"][0], name=path
+            )
             written = write_cells(arguments.out, path.stem, image, cells)
             print(f"{path}: {cells.max()} cells, {' and '.join(map(relative, written))}")
     except (DataError, StateError) as error:
@@ -157,7 +161,40 @@ def read_run(run):
     return network, settings, record["data"]
 
 
-def find_cells(image, network, settings, *, frame, name):
+def read_constants(run, settings):
+    """Read the constants that the validation frames of a run chose for its cells.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of a finished run.
+    settings : dict
+        Settings of the run.
+
+    Returns
+    -------
+    dict
+        Arguments of `instances.segment`. Where the cells of the run were not scored, its connected
+        components.
+
+    Raises
+    ------
+    StateError
+        If the file is broken.
+    """
+    arm, fold, seed = run.resolve().parts[-3:]
+    path = run.resolve().parents[3] / "cells" / arm / fold / f"{seed}.json"
+    if not path.exists():
+        return {"threshold": settings["evaluation.threshold"], "smallest": 0, "grow": 0}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        scores = record["validation_seg"]
+        return record["constants"][max(scores, key=scores.get)]
+    except (OSError, ValueError, KeyError) as error:
+        raise StateError(f"{relative(path)}: cannot be read as constants ({error})") from error
+
+
+def find_cells(image, network, settings, constants, *, frame, name):
     """Find the cells of an image of any shape.
 
     The pixels are taken to be as large as those of the data, which is all that the network knows:
@@ -169,6 +206,8 @@ def find_cells(image, network, settings, *, frame, name):
     network : keras.Model
     settings : dict
         Settings of its run.
+    constants : dict
+        Arguments of `instances.segment`, from `read_constants`.
     frame : int
         Rows, and columns, of a frame of the data that it was trained on, px.
     name : str or Path
@@ -193,8 +232,10 @@ def find_cells(image, network, settings, *, frame, name):
     small = resample_image(image, tuple(round(length * scale) for length in image.shape))
     if settings["image.normalise"] == "frame":
         small = normalise_frames(small[None])[0]
-    probability = quantise(predict_tiles(network, small))
-    cells = cells_of(probability, image.shape, settings["evaluation.threshold"])
+    maps = split_maps(predict_tiles(network, small), settings["training.target"])
+    # In the steps in which the study keeps predictions, so that a frame of it comes out as there.
+    maps = {name: quantise(values) / STEPS for name, values in maps.items()}
+    cells = segment(maps["probability"], image.shape, inside=maps.get("inside"), **constants)
     if cells.max() > np.iinfo(np.uint16).max:
         raise DataError(f"{name}: {cells.max()} cells are more than a label image can number")
     return cells.astype(np.uint16)
@@ -210,24 +251,25 @@ def predict_tiles(network, image):
     Parameters
     ----------
     network : keras.Model
-        Input (S, S, 1), output logits.
+        Input (S, S, 1), output (S, S, T) logits.
     image : ndarray of float32, shape (M, N)
 
     Returns
     -------
-    ndarray of float, shape (M, N)
-        Foreground probability.
+    ndarray of float, shape (M, N, T)
+        As from `evaluation.predict`.
     """
     size = network.input_shape[1]
     missing = [(0, max(0, size - length)) for length in image.shape]
     whole = np.pad(image, missing, mode="symmetric")
     ramp = 1 - np.abs(np.linspace(-1, 1, size + 2)[1:-1])
-    weight = np.outer(ramp, ramp)
-    total, weights = np.zeros(whole.shape), np.zeros(whole.shape)
+    weight = np.outer(ramp, ramp)[..., None]
+    maps = network.output_shape[-1]
+    total, weights = np.zeros((*whole.shape, maps)), np.zeros((*whole.shape, 1))
     for row in _tile_starts(whole.shape[0], size):
         for column in _tile_starts(whole.shape[1], size):
             box = slice(row, row + size), slice(column, column + size)
-            total[box] += weight * predict(network, whole[box][None])[0, ..., 0]
+            total[box] += weight * predict(network, whole[box][None])[0]
             weights[box] += weight
     return (total / weights)[: image.shape[0], : image.shape[1]]
 

@@ -23,9 +23,9 @@ from lib.files import write_text
 from lib.paths import ROOT, relative
 
 CHECKSUMS = "checksums.txt"
-# What the runs and chapter 1 left; chapters 5 and 6 make everything else from it, but for the
-# figures of chapters 1 to 3, which need the images.
-INPUTS = ("data.json", "splits", "runs", "baselines.csv", "truth.csv")
+# What the runs, the cells cut out of them and chapter 1 left; chapters 5 and 6 make everything else
+# from it, but for the figures of chapters 1 to 3, which need the images.
+INPUTS = ("data.json", "splits", "runs", "cells", "baselines.csv", "truth.csv")
 # What .gitignore leaves out: it is not needed again, or too large to keep.
 NOT_KEPT = ("model.keras", "checkpoints", "kernel.log", "plan.mk", CHECKSUMS)
 # Columns that say which row of a table is meant.

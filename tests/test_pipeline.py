@@ -74,6 +74,10 @@ def test_tables_have_the_columns_of_the_design(study):
         "claims.csv": "id,published,reproduced,ci_low,ci_high,rule,verdict",
         "effects.csv": "id,what,arm,against,fold,metric,mean,ci_low,ci_high,n_seeds",
         "leakage.csv": "arm,metric,mean,ci_low,ci_high",
+        "cells.csv": "arm,fold,metric,mean,ci_low,ci_high,n_seeds,n_frames",
+        "cells_effects.csv": "id,what,arm,against,fold,metric,mean,ci_low,ci_high,n_seeds",
+        "cells_methods.csv": "arm,method,seg_gt,lowest,highest,chosen",
+        "cells_constants.csv": "arm,fold,seed,turned,method,threshold,marker,smallest,grow,split",
     }
     for name, expected in columns.items():
         assert (outputs / name).read_text().startswith(expected), name
@@ -82,7 +86,8 @@ def test_tables_have_the_columns_of_the_design(study):
 def test_figures_and_notebooks_are_there(study):
     _, _, outputs, _ = study
     scores = ["scores_f1", "scores_mean_iou", "scores_iou_pooled", "scores_seg_st"]
-    for name in [*(f"figure{number}" for number in range(1, 9)), *scores, "effects", "mistakes"]:
+    names = [*(f"figure{number}" for number in range(1, 9)), *scores, "effects", "mistakes"]
+    for name in [*names, "ladder", "cells_effects", "cost", "figure7_cells", "strip"]:
         assert (outputs / f"figures/{name}.png").stat().st_size > 5000, name
     names = {path.stem for path in (outputs / "notebooks").glob("*.ipynb")}
     assert names == {

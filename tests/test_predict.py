@@ -14,10 +14,17 @@ from lib import predict
 from lib.arrays import resample
 from lib.evaluation import cells_of, quantise
 from lib.evaluation import predict as predict_frames
+from lib.files import StateError
 from lib.source import DataError
 
 FRAME, SIZE = 32, 16
-SETTINGS = {"image.size": SIZE, "image.normalise": "none", "evaluation.threshold": 0.5}
+SETTINGS = {
+    "image.size": SIZE,
+    "image.normalise": "none",
+    "training.target": "mask",
+    "evaluation.threshold": 0.5,
+}
+COMPONENTS = {"threshold": 0.5, "smallest": 0, "grow": 0}
 
 
 def network():
@@ -52,7 +59,8 @@ def run(tmp_path_factory):
 
 
 def find(image, **changes):
-    return predict.find_cells(image, network(), SETTINGS | changes, frame=FRAME, name="it.png")
+    chosen = SETTINGS | changes
+    return predict.find_cells(image, network(), chosen, COMPONENTS, frame=FRAME, name="it.png")
 
 
 # Cells --------------------------------------------------------------------------------------
@@ -61,7 +69,7 @@ def find(image, **changes):
 def test_a_frame_of_the_data_is_predicted_as_in_the_study():
     image = np.random.default_rng(0).integers(0, 256, (FRAME, FRAME), np.uint8)
     small, _ = resample(image[None], image[None], SIZE)
-    probability = quantise(predict_frames(network(), small)[0])
+    probability = quantise(predict_frames(network(), small)[0, ..., 0])
     np.testing.assert_array_equal(find(image), cells_of(probability, image.shape, 0.5))
 
 
@@ -87,10 +95,42 @@ def test_normalised_frames_do_not_depend_on_brightness():
     np.testing.assert_array_equal(cells, find(squares() // 5, **changes))
 
 
-def test_threshold_is_that_of_the_run():
+def test_without_scored_cells_they_are_components_at_the_threshold_of_the_run(run):
+    constants = predict.read_constants(run, SETTINGS | {"evaluation.threshold": 0.4})
+    assert constants == {"threshold": 0.4, "smallest": 0, "grow": 0}
     image = np.full((FRAME, FRAME), 128, np.uint8)
-    assert find(image, **{"evaluation.threshold": 0.4}).all()
-    assert not find(image, **{"evaluation.threshold": 0.6}).any()
+    found = predict.find_cells(image, network(), SETTINGS, constants, frame=FRAME, name="it.png")
+    assert found.all()
+    constants["threshold"] = 0.6
+    found = predict.find_cells(image, network(), SETTINGS, constants, frame=FRAME, name="it.png")
+    assert not found.any()
+
+
+def test_constants_are_those_that_the_validation_frames_chose(tmp_path):
+    path = tmp_path / "cells" / "gap" / "last" / "seed0.json"
+    path.parent.mkdir(parents=True)
+    record = {
+        "constants": {"a": {"grow": 1}, "b": {"grow": 2}},
+        "validation_seg": {"a": 0.5, "b": 0.6},
+    }
+    path.write_text(json.dumps(record))
+    run = tmp_path / "runs" / "gap" / "last" / "seed0"
+    assert predict.read_constants(run, SETTINGS) == {"grow": 2}
+    path.write_text("{}")
+    with pytest.raises(StateError, match="seed0.json: cannot be read as constants"):
+        predict.read_constants(run, SETTINGS)
+
+
+def test_cells_are_cut_out_of_the_second_map_where_there_is_one():
+    seen = keras.Input((SIZE, SIZE, 1))
+    foreground = keras.layers.Rescaling(20, -10)(seen)
+    # No pixel of the right half lies far from a border.
+    far = foreground - 100 * np.reshape(np.arange(SIZE) >= SIZE // 2, (1, 1, SIZE, 1))
+    double = keras.Model(seen, keras.layers.Concatenate()([foreground, far]))
+    settings = SETTINGS | {"training.target": "distance"}
+    cells = predict.find_cells(squares(), double, settings, COMPONENTS, frame=FRAME, name="it.png")
+    assert cells.max() == 1
+    assert cells[8, 8] == 1
 
 
 def test_too_small_an_image_is_refused():
@@ -103,7 +143,7 @@ def test_too_small_an_image_is_refused():
 def test_tiles_of_a_network_without_context_make_its_whole_prediction(rows, columns):
     image = np.random.default_rng(rows).random((rows, columns), np.float32)
     expected = 1 / (1 + np.exp(10 - 20.0 * image))
-    probability = predict.predict_tiles(TILED, image)
+    probability = predict.predict_tiles(TILED, image)[..., 0]
     np.testing.assert_allclose(probability, expected, atol=1e-5)
 
 
