@@ -6,6 +6,9 @@ from skimage.transform import resize
 
 from lib.source import DataError
 
+# Stands in labels for pixels of which nobody knows whether they are cell; no cell has this id.
+UNKNOWN = np.uint16(np.iinfo(np.uint16).max)
+
 
 def resample(images: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Bring square frames to another size.
@@ -128,6 +131,33 @@ def to_distance(labels: np.ndarray) -> np.ndarray:
     ids = np.arange(labels.max() + 1)
     deepest = maximum(depth, labels, ids)[labels]
     return np.float32(np.divide(depth, deepest, out=np.zeros(labels.shape), where=inside > 0))
+
+
+def mark_unknown(labels: np.ndarray, markers: np.ndarray, radius: float) -> np.ndarray:
+    """Mark the background near the markers of cells that the labels miss.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N), uint16
+        Instance ids.
+    markers : ndarray of shape (M, N)
+        A marker in every cell, one id each.
+    radius : float
+        How far from such a marker, px.
+
+    Returns
+    -------
+    ndarray of shape (M, N), uint16
+        The labels, with `UNKNOWN` in the background up to `radius` from each marker that lies in
+        the background by more than half.
+    """
+    areas = np.bincount(markers.ravel())
+    covered = np.bincount(markers.ravel(), weights=(labels > 0).ravel())
+    missed = (markers > 0) & (2 * covered < areas)[markers]
+    if not missed.any():
+        return labels
+    near = distance_transform_edt(~missed) <= radius
+    return np.where(near & (labels == 0), UNKNOWN, labels)
 
 
 def normalise_frames(images: np.ndarray) -> np.ndarray:

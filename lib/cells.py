@@ -84,7 +84,7 @@ def readings(profile, runs):
             groups.setdefault((run.arm, run.fold), []).append(run)
     found = []
     for (arm, fold), group in groups.items():
-        turned = "evaluation.turns" in group[0].settings
+        turned = bool(group[0].settings.get("evaluation.turns"))
         parts = [(run.seed, (run,)) for run in group]
         if turned and len(group) > 1:
             parts.append(("mean", tuple(group)))

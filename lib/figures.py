@@ -40,6 +40,7 @@ COLOURS = {
     "gap": "#332288",
     "gap_weighted": "#882255",
     "gap_weighted_25": "#AA4499",
+    "gap_weighted_known": "#6699CC",
     "border": "#117733",
     "distance": "#DDCC77",
     "no_skip": "#999933",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib import params, plan
-from lib.arrays import normalise_frames, resample
+from lib.arrays import mark_unknown, normalise_frames, resample
+from lib.augmentation import REFERENCE_SIZE
 from lib.data import read_gold, read_markers, read_video
 
 
@@ -81,6 +82,37 @@ def load_side(study, pairs, settings):
     if settings["image.normalise"] == "frame":
         images = normalise_frames(images)
     return images, labels
+
+
+def load_training_side(study, pairs, settings):
+    """Make the arrays that a network learns from, or is validated on.
+
+    Parameters
+    ----------
+    study : Study
+    pairs : list of tuple
+        Video and frame number, of training or validation frames.
+    settings : dict
+        Settings of the run.
+
+    Returns
+    -------
+    images, labels
+        As from `load_side`. Where training.unknown is set, labels hold `arrays.UNKNOWN` near the
+        markers of cells that the silver truth misses.
+    """
+    images, labels = load_side(study, pairs, settings)
+    if not settings.get("training.unknown"):
+        return images, labels
+    radius = settings["training.unknown"] * study.record["shape"][0] / REFERENCE_SIZE
+    by_video = {video: markers(study, video) for video in {video for video, _ in pairs}}
+    known = np.stack(
+        [
+            mark_unknown(cells, by_video[video].get(frame, np.zeros_like(cells)), radius)
+            for (video, frame), cells in zip(pairs, full_labels(study, pairs), strict=True)
+        ]
+    )
+    return images, resample(known, known, settings["image.size"])[1]
 
 
 def full_labels(study, pairs):

@@ -15,7 +15,7 @@ import pandas as pd
 import tensorflow as tf
 
 from lib import curve_metrics
-from lib.arrays import to_distance, to_gap_mask, to_mask
+from lib.arrays import UNKNOWN, to_distance, to_gap_mask, to_mask
 from lib.augmentation import online_copy, static_copy
 from lib.files import StateError, publish, write_table
 from lib.model import NETWORKS
@@ -218,7 +218,7 @@ def batch(training, settings, seed, update):
 
 
 def target(labels, settings):
-    """Make what a network is to answer, and how much each pixel counts.
+    """Make what a network is to answer, and how much each pixel counts; the unknown ones nothing.
 
     Weights come from the cells as they touch: in the gap between two of them both distances of the
     weight map are then near 0, and the border term near its height.
@@ -234,16 +234,20 @@ def target(labels, settings):
     masks : ndarray of float32, shape (B, M, M, T)
         The foreground, and what else `TARGETS` names.
     weights : ndarray of float32, shape (B, M, M)
-        Only where the loss is weighted.
+        Only where the loss is weighted or some pixels may be unknown.
     """
+    unknown = labels == UNKNOWN
+    labels = np.where(unknown, 0, labels)
     maps = TARGETS[settings["training.target"]]
     masks = np.float32([[make(frame) for make in maps] for frame in labels])
     masks = np.moveaxis(masks, 1, -1)
-    if not settings["weight_map.in_loss"]:
-        return (masks,)
-    sigma = scaled_sigma(settings["weight_map.sigma"], labels.shape[-1])
-    w0 = settings["weight_map.w0"]
-    return masks, np.stack([weight_map(frame, w0=w0, sigma=sigma) for frame in labels])
+    weights = np.float32(~unknown)
+    if settings["weight_map.in_loss"]:
+        sigma = scaled_sigma(settings["weight_map.sigma"], labels.shape[-1])
+        w0 = settings["weight_map.w0"]
+        maps = [weight_map(frame, w0=w0, sigma=sigma) for frame in labels]
+        return masks, np.stack(maps) * weights
+    return (masks, weights) if settings.get("training.unknown") else (masks,)
 
 
 def _sample(images, labels, settings, seed, index):

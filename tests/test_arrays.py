@@ -96,6 +96,30 @@ def test_distances_run_from_the_gaps_up_to_one_in_each_cell(labels):
         assert distances[labels == cell].max() == 1
 
 
+def test_background_near_a_missed_cell_is_unknown():
+    labels, markers = np.zeros((2, 12, 12), np.uint16)
+    labels[:, :4] = 7
+    markers[5, 1:3], markers[5, 9] = 3, 8  # in the labelled cell, and in one without a label
+    marked = arrays.mark_unknown(labels, markers, 3)
+    rows, columns = np.indices(labels.shape)
+    near = np.hypot(rows - 5, columns - 9) <= 3
+    np.testing.assert_array_equal(marked == arrays.UNKNOWN, near)
+    np.testing.assert_array_equal(marked[~near], labels[~near])
+    wide = arrays.mark_unknown(labels, markers, 30)
+    # No label is lost, however wide.
+    np.testing.assert_array_equal(wide == 7, labels == 7)
+    assert (wide[labels == 0] == arrays.UNKNOWN).all()
+    assert marked.dtype == np.uint16
+
+
+def test_nothing_is_unknown_where_every_marker_has_a_label():
+    labels = np.full((5, 5), 2, np.uint16)
+    markers = np.zeros((5, 5), np.uint16)
+    markers[2, 2] = 4
+    assert (arrays.mark_unknown(labels, markers, 9) == labels).all()
+    assert not arrays.mark_unknown(np.zeros_like(labels), np.zeros_like(labels), 9).any()
+
+
 @given(hnp.arrays(np.uint8, (2, 5, 5)))
 def test_normalised_frames(images):
     normalised = arrays.normalise_frames(images)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lib import cell_scores, cells, params, plan, study
-from lib.arrays import to_gap_mask
+from lib.arrays import UNKNOWN, to_gap_mask
 from lib.evaluation import STEPS, save_predictions
 from lib.files import StateError
 from lib.statistics import summarise
@@ -173,6 +173,25 @@ def test_without_gold_truth_its_scores_are_undefined(load, tmp_path):
     assert silver.loc["seg_st_pooled", "mean"] == 1
     assert silver.loc[["seg_gt", "det_gt"], "mean"].isna().all()
     assert silver.loc[["seg_gt", "det_gt"], "n_frames"].eq(0).all()
+
+
+def test_training_frames_are_unknown_where_a_marked_cell_has_no_label(load):
+    profile, _ = load()
+    opened = study.open_study(profile.path)
+    settings = profile.arms["gap_weighted"] | {"training.unknown": 80.0}
+    pairs = [("02", 0), ("02", 1)]
+    _, labels = study.load_training_side(opened, pairs, settings)
+    # The phantom's silver truth has every cell.
+    assert (labels != UNKNOWN).all()
+    lost = np.unique(opened.labels["02"][1])[1]
+    opened.labels["02"][1][opened.labels["02"][1] == lost] = 0
+    _, labels = study.load_training_side(opened, pairs, settings)
+    assert not (labels[0] == UNKNOWN).any()
+    assert (labels[1] == UNKNOWN).any()
+    _, plain = study.load_side(opened, pairs, settings)
+    np.testing.assert_array_equal(np.where(labels == UNKNOWN, 0, labels), plain)
+    off = settings | {"training.unknown": 0.0}
+    np.testing.assert_array_equal(study.load_training_side(opened, pairs, off)[1], plain)
 
 
 def test_no_cells_yet(load):

@@ -121,7 +121,7 @@ BAD = {
         "'cosine'",
         "training.updates",
         "(arm none_tuned, augmented_tuned, rigid, elastic, rigid_elastic, gap, gap_weighted, "
-        "gap_weighted_25, border, distance, no_skip, aspp)",
+        "gap_weighted_25, gap_weighted_known, border, distance, no_skip, aspp)",
     ),
     "online without changes": (
         "arms: {none: {augmentation.method: online}}",
@@ -416,6 +416,7 @@ def test_scan_of_an_arm_is_its_own_or_that_of_its_parent(tmp_path):
         ("gap", "rigid_elastic", {"training.target"}),
         ("gap_weighted", "gap", {"weight_map.in_loss"}),
         ("gap_weighted_25", "gap_weighted", {"weight_map.sigma"}),
+        ("gap_weighted_known", "gap_weighted", {"training.unknown"}),
         ("border", "rigid_elastic", {"training.target"}),
         ("distance", "rigid_elastic", {"training.target"}),
         ("no_skip", "rigid_elastic", {"model.network"}),

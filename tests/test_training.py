@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lib import metrics, params, training
-from lib.arrays import to_distance, to_gap_mask, to_mask
+from lib.arrays import UNKNOWN, to_distance, to_gap_mask, to_mask
 from lib.augmentation import static_copy
 from lib.evaluation import predict
 from lib.files import StateError
@@ -109,6 +109,19 @@ def test_second_map_of_a_target_is_of_borders_or_of_distances():
     np.testing.assert_array_equal(border[..., 1], to_mask(labels) - to_gap_mask(labels))
     np.testing.assert_array_equal(distance[0, ..., 1], to_distance(labels[0]))
     assert 0 < border[..., 1].sum() < border[..., 0].sum()
+
+
+@pytest.mark.parametrize("arm", ["gap", "gap_weighted"])
+def test_unknown_pixels_are_background_and_count_for_nothing(arm):
+    labels = blocks()
+    settings = SMOKE[arm] | {"training.unknown": 80.0}
+    known = training.target(labels, settings)
+    labels[:, 6:, :3] = UNKNOWN
+    masks, weights = training.target(labels, settings)
+    np.testing.assert_array_equal(masks, known[0])
+    assert (weights[labels == UNKNOWN] == 0).all()
+    np.testing.assert_array_equal(weights[labels != UNKNOWN], known[1][labels != UNKNOWN])
+    assert (known[1] > 0).all()
 
 
 def test_network_has_a_logit_for_each_map():
