@@ -45,9 +45,8 @@ COLOURS = {
     "distance": "#DDCC77",
     "no_skip": "#999933",
     "aspp": "#44AA99",
-    "gap_weighted_long": "#AA7744",
-    "gap_weighted_256": "#CC6677",
-    "gap_weighted_256_long": "#661100",
+    "known_long": "#CC6677",
+    "known_256": "#661100",
     # What is scored without a network.
     "all_foreground": "#777777",
     "image_blind": "#777777",

@@ -318,7 +318,8 @@ def overfitting_of_the_report():
 
 
 def test_claims_agree_with_the_published_table():
-    table = pd.read_csv(PARAMS / "published.csv", index_col="id")
+    # The U-Net paper's own score belongs to no arm, and is no claim of the report.
+    table = pd.read_csv(PARAMS / "published.csv", index_col="id").dropna(subset="arm")
     assert table.value.to_dict() == SCORES
     for name, row in table.iterrows():
         measure = SHIPPED[name]["measure"]
