@@ -45,8 +45,9 @@ COLOURS = {
     "distance": "#DDCC77",
     "no_skip": "#999933",
     "aspp": "#44AA99",
-    "known_long": "#CC6677",
-    "known_256": "#661100",
+    "known_25": "#AA7744",
+    "known_25_long": "#CC6677",
+    "known_25_256": "#661100",
     # What is scored without a network.
     "all_foreground": "#777777",
     "image_blind": "#777777",

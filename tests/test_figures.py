@@ -51,7 +51,7 @@ def bars(figure):
 def test_every_arm_has_a_colour_of_its_own():
     profiles = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in PARAMS.glob("*.yaml")]
     arms = set().union(*(profile.get("arms", {}) for profile in profiles))
-    assert {"none", "aspp", "known_256"} <= arms
+    assert {"none", "aspp", "known_25_256"} <= arms
     assert len({figures.arm_colour(arm) for arm in arms}) == len(arms)
 
 
