@@ -21,6 +21,7 @@ def load(tmp_path, monkeypatch):
     """Load a profile from text, with everything that it computes below tmp_path."""
     monkeypatch.setattr(params, "OUTPUTS", tmp_path / "outputs")
     monkeypatch.setattr(plan, "OUTPUTS", tmp_path / "outputs")
+    monkeypatch.delenv("DIC_HELA_DIR", raising=False)
 
     def load(text="", name="mine"):
         path = tmp_path / f"{name}.yaml"
