@@ -110,6 +110,22 @@ def to_gap_mask(labels: np.ndarray) -> np.ndarray:
     return mask
 
 
+def to_border(labels: np.ndarray) -> np.ndarray:
+    """Mark the pixels of cells that touch another cell: those that `to_gap_mask` takes off.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (..., M, N)
+        Instance ids.
+
+    Returns
+    -------
+    ndarray of shape (..., M, N), uint8
+        1 where a cell touches another, else 0.
+    """
+    return to_mask(labels) - to_gap_mask(labels)
+
+
 def to_distance(labels: np.ndarray) -> np.ndarray:
     """Give each pixel of a cell its distance to the cell's border, as a share of the largest.
 

@@ -1,8 +1,10 @@
 """The networks of the study.
 
-The U-Net of Ronneberger, Fischer and Brox (2015) as the original project built it, and two others
-of about as many parameters with the same encoder.
+The U-Net of Ronneberger, Fischer and Brox (2015) as the original project built it, that of the
+paper itself, and two others of about as many parameters with the same encoder.
 """
+
+from itertools import count
 
 import keras
 from keras import layers
@@ -74,6 +76,54 @@ def unet(
         features = layers.Concatenate(name=f"up{level}_skip")([skip, features])
         features = _block(features, f"up{level}", level, **block)
     return keras.Model(image, _logits(features, maps), name="unet")
+
+
+def unpadded(size, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
+    """Build the U-Net of the paper, without padding, around an image that it mirrors at its edges.
+
+    The paper predicts the border of an image from its mirror image (section 2, figure 2). Here the
+    network does that itself, so that it takes and gives images of one size as the others do. Its
+    layer ``unet`` is the unpadded network, which `tiles.predict_unpadded` can use on any image.
+
+    Parameters
+    ----------
+    size, filters, depth, normalisation, dropout, maps
+        As for `unet`.
+
+    Returns
+    -------
+    keras.Model
+        Input (size, size, 1), output (size, size, maps), float32 logits.
+
+    Raises
+    ------
+    ValueError
+        If the mirror image would have to be larger than the image.
+
+    References
+    ----------
+    Ronneberger, Fischer, Brox (2015), arXiv 1505.04597.
+    """
+    sizes = ((rows, output_size(rows, depth=depth, padding="valid")) for rows in count(size))
+    inner, outer = next(pair for pair in sizes if pair[1] is not None and pair[1] >= size)
+    before, excess = (inner - outer) // 2, outer - size
+    if before + excess >= size:
+        raise ValueError(f"size {size} px is too small to be mirrored {before + excess} px far")
+    network = unet(
+        inner,
+        filters=filters,
+        depth=depth,
+        normalisation=normalisation,
+        dropout=dropout,
+        padding="valid",
+        maps=maps,
+    )
+    image = keras.Input((size, size, 1), name="image")
+    edges = (before, before + excess)
+    mirrored = keras.ops.pad(image, ((0, 0), edges, edges, (0, 0)), mode="reflect")
+    # What is more than the image lies behind it, so that pooling meets the pixels as in a tile.
+    logits = layers.Cropping2D(((0, excess), (0, excess)), name="crop")(network(mirrored))
+    return keras.Model(image, logits, name="unpadded")
 
 
 def no_skip(size, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
@@ -279,4 +329,4 @@ def _centre_crop(features, size, name):
     return layers.Cropping2D((before, excess - before), name=name)(features)
 
 
-NETWORKS = {"unet": unet, "no_skip": no_skip, "aspp": aspp}
+NETWORKS = {"unet": unet, "unpadded": unpadded, "no_skip": no_skip, "aspp": aspp}

@@ -369,6 +369,9 @@ def _arm_faults(settings, profile):
     size, depth = settings["image.size"], settings["model.depth"]
     if size % 2**depth:
         yield f"image.size: {size} is not divisible by 2^model.depth = {2**depth}"
+    # `model.unpadded` loses 6 * 2^depth - 4 px on a side; up to 2^depth more make a size that fits.
+    if settings["model.network"] == "unpadded" and size < 7 * 2**depth - 4:
+        yield f"image.size: {size} is less than the {7 * 2**depth - 4} px that 'unpadded' mirrors"
     changes = [key for key in ("rigid", "elastic", "grey") if settings[f"augmentation.{key}"]]
     online = settings["augmentation.method"] == "online"
     if online and not changes:

@@ -15,7 +15,7 @@ import pandas as pd
 import tensorflow as tf
 
 from lib import curve_metrics
-from lib.arrays import UNKNOWN, to_distance, to_gap_mask, to_mask
+from lib.arrays import UNKNOWN, to_border, to_distance, to_gap_mask, to_mask
 from lib.augmentation import online_copy, static_copy
 from lib.files import StateError, publish, write_table
 from lib.model import NETWORKS
@@ -24,16 +24,11 @@ from lib.weight_map import scaled_sigma, weight_map
 CURVES = ("f1", "iou", "mean_iou")
 
 
-def _to_border(labels):
-    """Mark the pixels of cells that touch another cell."""
-    return to_mask(labels) - to_gap_mask(labels)
-
-
 # What the network is to answer in each pixel; the foreground comes first.
 TARGETS = {
     "mask": (to_mask,),
     "gap": (to_gap_mask,),
-    "border": (to_mask, _to_border),
+    "border": (to_mask, to_border),
     "distance": (to_mask, to_distance),
 }
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from lib.model import NETWORKS, aspp, count_convolutions, no_skip, output_size, unet
+from lib.model import NETWORKS, aspp, count_convolutions, no_skip, output_size, unet, unpadded
 
-every_network = pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+every_network = pytest.mark.parametrize("build", [unet, no_skip, aspp])
 every_other_network = pytest.mark.parametrize("build", [no_skip, aspp])
 
 
@@ -142,9 +142,16 @@ def encoder(model):
     return rows
 
 
-@every_network
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
 def test_networks_are_chosen_by_their_name(build):
     assert NETWORKS[build(16, filters=1, depth=1).name] is build
+
+
+def test_without_padding_the_network_is_the_same():
+    settings = {"filters": 2, "normalisation": "batch"}
+    inner = unpadded(128, **settings).get_layer("unet")
+    assert encoder(inner) == encoder(unet(32, **settings))
+    assert inner.count_params() == unet(32, **settings).count_params()
 
 
 @every_other_network

@@ -114,6 +114,12 @@ BAD = {
         "did you mean augmented_tuned?",
         "(arm none_tuned, augmented_tuned, rigid,",
     ),
+    "size and mirror": (
+        "image: {size: 96}\nmodel: {network: unpadded}",
+        "image.size",
+        "96",
+        "108 px",
+    ),
     "size and depth": ("image: {size: 100}", "image.size", "100", "2^model.depth = 16"),
     "cosine without updates": (
         "arms: {none_tuned: {training.updates: 0}}",
