@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from skimage.segmentation import find_boundaries
 
 from lib.cell_scores import base_arm
@@ -13,8 +14,9 @@ from lib.instances import overlaps_of
 
 # Okabe and Ito's colours, as of the arms.
 TRUTH, FOUND, MERGED, SPLIT = "#56B4E9", "#E69F00", "#CC79A7", "#F0E442"
-# What is no network, from what knows nothing to what knows the labels.
+# One arm a target, which are drawn beside each other.
 TARGETS = ("rigid_elastic", "gap", "gap_weighted", "border", "distance")
+# What is no network and knows little, from what knows nothing on.
 FLOOR = ("image_blind", "all_foreground", "local_variance", "perfect_mask", "previous_frame")
 
 
@@ -88,23 +90,38 @@ def draw_cost(costs, label):
     Returns
     -------
     matplotlib.figure.Figure
-        A line joins the arms that no cheaper one beats; these have their names.
+        A line joins the arms that no cheaper one beats; their names, which stand at the right in
+        the order of their scores, are bold.
     """
-    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2 + 0.17 * len(costs)), layout="constrained")
     panel = figure.subplots()
     costs = costs.sort_values("minutes")
     best = costs[costs["mean"] == costs["mean"].cummax()]
-    panel.plot(best.minutes, best["mean"], color="#bbbbbb", lw=1, zorder=0)
-    for row in costs.itertuples():
+    panel.plot(best.minutes, best["mean"], color="#999999", lw=1.2, zorder=0)
+    costs = costs.sort_values("mean")
+    for row, height in zip(costs.itertuples(), np.linspace(0.02, 0.98, len(costs)), strict=True):
         colour = arm_colour(base_arm(row.arm))
         panel.plot([row.minutes] * 2, [row.ci_low, row.ci_high], color=colour, lw=1)
         panel.plot(row.minutes, row.mean, "o", color=colour, ms=5)
-    for row in best.itertuples():
         panel.annotate(
-            row.arm, (row.minutes, row.mean), (-4, 4), textcoords="offset points", ha="right"
+            row.arm,
+            (row.minutes, row.mean),
+            (1.06, height),
+            textcoords="axes fraction",
+            va="center",
+            weight="bold" if row.Index in best.index else "normal",
+            arrowprops={
+                "arrowstyle": "-",
+                "relpos": (0, 0.5),
+                "color": colour,
+                "lw": 0.5,
+                "alpha": 0.5,
+            },
         )
     panel.set(xscale="log", xlabel="training time, minutes of one core", ylabel=label)
-    panel.margins(x=0.25)
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.xaxis.set_minor_locator(NullLocator())
     panel.grid(axis="y")
     return figure
 

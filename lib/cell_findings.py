@@ -2,10 +2,13 @@
 
 import pandas as pd
 
-from lib import cell_figures, results
+from lib import cell_figures, figure_findings, results
 from lib.cell_frames import read_frames
 from lib.cell_scores import shown_cells
 from lib.paths import PARAMS
+from lib.statistics import of_fold
+
+IOUS = ("foreground_iou", "known_iou")
 
 
 def hidden_sentence():
@@ -37,13 +40,13 @@ def ladder_sentence(summary, metric, what):
     rows = summary[summary.metric == metric].dropna(subset="mean").set_index("arm")
     known = [arm for arm in rows.index if cell_figures.is_reference(arm)]
     arms = rows.drop(known)
-    sentence = f"{what} from what knows nothing to what knows the labels. "
+    sentence = ""
     for arm, words in (
         ("perfect_mask", "Every pixel right, but connected components as cells, scores"),
         ("silver_truth", "The silver truth, which networks learn from, scores"),
     ):
         if arm in rows.index:
-            sentence += f"{words} {rows['mean'][arm]:.3f}. "
+            sentence += f"{words} {what} {rows['mean'][arm]:.3f}. "
     if arms.empty:
         return f"{sentence}No arm has been scored on this fold."
     best = arms.loc[arms["mean"].idxmax()]
@@ -52,6 +55,74 @@ def ladder_sentence(summary, metric, what):
     return (
         f"{sentence}The best arm is {best.name}: {best['mean']:.3f} ({best.ci_low:.3f} to "
         f"{best.ci_high:.3f}), from {runs} a fold."
+    )
+
+
+def references_last(summary):
+    """Put what is no network behind the arms."""
+    known = summary.arm.map(cell_figures.is_reference)
+    return pd.concat([summary[~known], summary[known]])
+
+
+def foreground_sentence(summary, truth):
+    """Say how near the best foreground comes to the silver truth, and how near any could.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Rows of one fold, from `cell_scores.summary`.
+    truth : pandas.DataFrame
+        truth.csv; empty where the data set has no markers.
+
+    Returns
+    -------
+    str
+    """
+    rows = summary[~summary.arm.map(cell_figures.is_reference)].dropna(subset="mean")
+    rows = {name: rows[rows.metric == name].set_index("arm") for name in IOUS}
+    if rows["foreground_iou"].empty:
+        return "No arm has been scored on this fold."
+    best = rows["foreground_iou"].loc[rows["foreground_iou"]["mean"].idxmax()]
+    known = rows["known_iou"].loc[best.name]
+    sentence = (
+        f"The foreground that comes nearest to the silver truth, at a probability of one half, is "
+        f"that of {best.name}: IoU {best['mean']:.3f} ({best.ci_low:.3f} to {best.ci_high:.3f})."
+    )
+    if not truth.empty:
+        videos = truth.groupby("video")[["tp", "fp", "fn"]].sum()
+        ceiling = ", ".join(
+            f"{video.tp / video.sum():.3f} on video {name}" for name, video in videos.iterrows()
+        )
+        sentence += (
+            " A prediction that is right everywhere, in cells that the silver truth misses too, "
+            f"would be scored about {ceiling}. With the background near such cells left out of the "
+            f"count, the same foreground has {known['mean']:.3f} ({known.ci_low:.3f} to "
+            f"{known.ci_high:.3f})."
+        )
+    return sentence
+
+
+def false_sentence(counts, arm, fold):
+    """Say how much of an arm's false foreground is near cells that the silver truth misses.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        From `cell_scores.read_counts`.
+    arm, fold : str
+
+    Returns
+    -------
+    str
+    """
+    own = of_fold(counts, fold)
+    own = own[(own.arm == arm) & own.chosen & ~own.turned & (own.seed != "mean")]
+    false, known = own.foreground_fp.sum(), own.known_fp.sum()
+    if not false:
+        return ""
+    return (
+        f"Of the background that {arm} takes for cell, {(false - known) / false:.0%} is near a "
+        "cell that people marked and the silver truth misses."
     )
 
 
@@ -78,6 +149,28 @@ def methods_table(methods):
     return wide.reset_index().rename_axis(columns=None)
 
 
+def contours_sentence(profile, runs, summary):
+    """Say how many cells are merged and split in the frame whose outlines are drawn.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+    summary : pandas.DataFrame
+        Rows of one fold, from `cell_scores.summary`.
+
+    Returns
+    -------
+    str
+    """
+    frames, found = _shown(profile, runs, summary)
+    spread, place = frames["spread"], len(frames["spread"]["pairs"]) // 2
+    return figure_findings.errors_sentence(
+        spread["labels"][place],
+        {name: cells[spread["pairs"][place]] for name, cells in found.items()},
+    )
+
+
 def strip_values(profile, runs, summary):
     """Name what the strip of neighbouring frames shows.
 
@@ -93,7 +186,13 @@ def strip_values(profile, runs, summary):
     dict
         frames, their number; arm, whose cells are drawn.
     """
+    frames, found = _shown(profile, runs, summary)
+    return {"frames": len(frames["strip"]["pairs"]), "arm": list(found)[-1]}
+
+
+def _shown(profile, runs, summary):
+    """Frames that are shown of the first fold, and the cells of the readings that are drawn."""
     _, folds = results.headline_folds(profile)
-    frames = read_frames(profile.outputs / "cells" / f"frames_{folds[0]}.npz")["strip"]["pairs"]
-    names = list(shown_cells(profile, runs, folds[0]))
-    return {"frames": len(frames), "arm": cell_figures.choose_shown(names, summary)[-1]}
+    frames = read_frames(profile.outputs / "cells" / f"frames_{folds[0]}.npz")
+    found = shown_cells(profile, runs, folds[0])
+    return frames, {name: found[name] for name in cell_figures.choose_shown(list(found), summary)}

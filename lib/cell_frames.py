@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lib.arrays import to_gap_mask, to_mask
+from lib.arrays import to_border
 from lib.evaluation import spread
-from lib.files import StateError
+from lib.files import read_arrays
 
 # Rows and columns of what is kept, px; a frame of 512 px loses every second one.
 SIZE = 256
@@ -60,9 +60,8 @@ def crowded_window(labels):
     tuple of slice
         Rows and columns, `WINDOW` of the frame each.
     """
-    touching = to_mask(labels) - to_gap_mask(labels)
     side = max(1, round(WINDOW * min(labels.shape)))
-    sums = np.pad(touching.astype(int), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    sums = np.pad(to_border(labels).astype(int), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
     inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     row, column = np.unravel_index(inside.argmax(), inside.shape)
     return slice(row, row + side), slice(column, column + side)
@@ -131,12 +130,8 @@ def read_cells(path):
     StateError
         If the file is missing or broken.
     """
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            pairs = zip(kept["video"].tolist(), kept["frame"].tolist(), strict=True)
-            return dict(zip(pairs, kept["cells"], strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        raise StateError(f"{path}: cannot be read as cells of frames ({error})") from error
+    kept = read_arrays(path, "cells of frames", ("video", "frame", "cells"))
+    return dict(zip(_pairs(kept), kept["cells"], strict=True))
 
 
 def read_frames(path):
@@ -158,23 +153,22 @@ def read_frames(path):
     StateError
         If the file is missing or broken.
     """
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            frames = {
-                name: {
-                    "pairs": list(
-                        zip(
-                            kept[f"{name}_video"].tolist(),
-                            kept[f"{name}_frame"].tolist(),
-                            strict=True,
-                        )
-                    ),
-                    "image": kept[f"{name}_image"],
-                    "labels": kept[f"{name}_labels"],
-                }
-                for name in ("spread", "strip")
-            }
-            frames["strip"]["window"] = tuple(slice(*ends) for ends in kept["window"].tolist())
-    except (OSError, ValueError, KeyError) as error:
-        raise StateError(f"{path}: cannot be read as frames ({error})") from error
+    parts = ("video", "frame", "image", "labels")
+    needed = [f"{name}_{part}" for name in ("spread", "strip") for part in parts]
+    kept = read_arrays(path, "frames", ["window", *needed])
+    frames = {
+        name: {
+            "pairs": _pairs(kept, f"{name}_"),
+            "image": kept[f"{name}_image"],
+            "labels": kept[f"{name}_labels"],
+        }
+        for name in ("spread", "strip")
+    }
+    frames["strip"]["window"] = tuple(slice(*ends) for ends in kept["window"].tolist())
     return frames
+
+
+def _pairs(kept, prefix=""):
+    """Video and frame number of each frame in a file."""
+    videos, frames = (kept[f"{prefix}{name}"].tolist() for name in ("video", "frame"))
+    return list(zip(videos, frames, strict=True))

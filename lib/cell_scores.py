@@ -8,20 +8,13 @@ from lib import cell_frames, cells, claims
 from lib.files import StateError
 from lib.statistics import of_fold, summarise
 
-# Means over frames are marked; the others are computed from all cells of the test frames together.
-MEASURES = {
-    "seg_gt": "SEG, gold truth",
-    "det_gt": "DET",
-    "seg_st_pooled": "SEG, silver truth",
-    "iou_pooled": "foreground IoU",
-    "splits": "splits a frame",
-    "merges": "merges a frame",
-    "count_error": "cells too many a frame",
-}
+# The last three are means over frames, the others are computed from all test frames together.
+MEASURES = ("seg_gt", "det_gt", "seg_st_pooled", "iou_pooled", "foreground_iou", "known_iou")
+MEASURES += ("splits", "merges", "count_error")
 EFFECTS = ("seg_gt", "det_gt")
 COUNTED = ("gold_jaccard", "gold_true_cells", "silver_jaccard", "silver_true_cells", "markers")
 COUNTED += ("merged", "missed", "spurious", "count_error", "splits", "merges")
-COUNTED += ("tp", "fp", "fn", "tn")
+COUNTED += ("tp", "fp", "fn", "tn", "foreground_tp", "foreground_fp", "foreground_fn", "known_fp")
 
 
 def read_counts(profile, runs):
@@ -106,7 +99,7 @@ def summary(table, *, block, resamples):
     pandas.DataFrame
         As `statistics.summarise`, with the metrics of `MEASURES`.
     """
-    return summarise(table, block=block, resamples=resamples, names=list(MEASURES))
+    return summarise(table, block=block, resamples=resamples, names=MEASURES)
 
 
 def effects(table, *, block, resamples):
@@ -155,7 +148,8 @@ def cross(counts, fold):
         the validation frames chose the method).
     """
     single = of_fold(counts, fold)
-    single = single[~single.turned & (single.seed != "mean") & (single.method != "given")]
+    # What is no network has no method.
+    single = single[~single.turned & (single.seed != "mean")].dropna(subset="method")
     sums = single.groupby(["arm", "method", "seed", "fold"], sort=False).agg(
         jaccard=("gold_jaccard", "sum"), cells=("gold_true_cells", "sum"), chosen=("chosen", "mean")
     )
@@ -193,13 +187,14 @@ def costs(summary, runs, metric):
     Returns
     -------
     pandas.DataFrame
-        arm, minutes (mean over the runs on the folds that arms are compared on), mean, ci_low,
-        ci_high. Means over turns need no training of their own, and means over seeds that of all.
+        arm, minutes (of the fastest run on the folds that arms are compared on, since others had to
+        share the machine), mean, ci_low, ci_high. Means over turns need no training of their own,
+        and means over seeds that of all.
     """
     trained = runs[(runs.side == "test") & runs.minutes.notna()]
     if (summary.fold == "video").all():
         trained = of_fold(trained, "video")
-    minutes = trained.groupby("arm").minutes.mean()
+    minutes = trained.groupby("arm").minutes.min()
     seeds = trained.groupby("arm").seed.nunique()
     rows = summary[summary.metric == metric].copy()
     rows["minutes"] = [

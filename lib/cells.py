@@ -22,13 +22,18 @@ from lib import (
     results,
     study,
 )
-from lib.arrays import to_gap_mask
+from lib.arrays import mark_unknown, to_gap_mask
+from lib.augmentation import REFERENCE_SIZE
 from lib.files import write_json, write_table
 from lib.paths import ROOT
 
 # What is no network, scored together; no arm can have this name.
 REFERENCES = "references"
 KEYS = ("arm", "fold", "seed", "turned", "method", "chosen")
+# How far from the marker of a cell that the silver truth misses a pixel may belong to that cell, px
+# at 512 px; no cell of the data is wider than twice this.
+UNKNOWN_RADIUS = 80
+# A change in these makes the counts anew.
 CODE = ("cells.py", "constants.py", "instances.py")
 
 
@@ -169,7 +174,7 @@ def score(opened, reading):
     )
     chosen, scores = choose(table)
     truth = Truth(opened, sorted({video for video, _ in split.test}))
-    shape, best = tuple(opened.record["shape"]), max(scores, key=scores.get)
+    shape, best = tuple(opened.record["shape"]), constants.best_method(scores)
     keys = {
         "arm": reading.arm,
         "fold": reading.fold,
@@ -177,14 +182,16 @@ def score(opened, reading):
         "turned": reading.turned,
     }
     rows, kept, shown = [], {}, set().union(*cell_frames.shown_pairs(split.test))
+    threshold = settings["evaluation.threshold"]
     for method, arguments in chosen.items():
         keys |= {"method": method, "chosen": method == best}
         for video, frame in split.test:
             # The others are compared by gold truth alone, which few frames have.
             if method == best or frame in truth.gold[video]:
-                foreground, inside = maps[video, frame]
-                found = instances.segment(foreground, shape, inside=inside, **arguments)
-                rows.append(keys | truth.count(video, frame, found))
+                probability, inside = maps[video, frame]
+                found = instances.segment(probability, shape, inside=inside, **arguments)
+                foreground = instances.enlarge(probability, shape) >= threshold
+                rows.append(keys | truth.count(video, frame, found, foreground))
                 if method == best and (video, frame) in shown:
                     kept[video, frame] = found
     path = reading.path(outputs)
@@ -227,7 +234,7 @@ def score_references(profile, runs, say=print):
                 "chosen": True,
             }
             rows += [
-                keys | truth.count(video, frame, cells)
+                keys | truth.count(video, frame, cells, cells > 0)
                 for (video, frame), cells in zip(split.test, predictions, strict=True)
                 if cells is not None
             ]
@@ -335,7 +342,7 @@ class Truth:
         self.gold = {video: study.gold(opened, video) for video in videos}
         self.markers = {video: study.markers(opened, video) for video in videos}
 
-    def count(self, video, frame, cells):
+    def count(self, video, frame, cells, foreground):
         """Count what every measure of a frame is made of.
 
         Parameters
@@ -344,13 +351,17 @@ class Truth:
         frame : int
         cells : ndarray of int, shape (M, N)
             Predicted instance ids, at the size of the labels.
+        foreground : ndarray of bool, shape (M, N)
+            Predicted foreground, before cells were cut out.
 
         Returns
         -------
         dict
             video, frame, gold_ and silver_ jaccard and true_cells, the counts of
-            `instances.det_counts` and `instances.error_counts`, tp, fp, fn and tn. None, or
-            nothing, for what needs gold truth where there is none.
+            `instances.det_counts` and `instances.error_counts`, tp, fp, fn and tn of the cells;
+            foreground_tp, _fp and _fn, and known_fp, those of the false pixels that are not near
+            a cell that the silver truth misses. None, or nothing, for what needs gold truth or
+            markers where there are none.
         """
         silver = self.silver[video][frame]
         counts = {"video": video, "frame": frame}
@@ -359,6 +370,12 @@ class Truth:
             found = instances.seg_counts(silver if labels is None else labels, cells)
             values = {f"{name}_{key}": value for key, value in found.items()}
             counts |= dict.fromkeys(values) if labels is None else values
+        known = silver
         if frame in self.markers[video]:
-            counts |= instances.det_counts(self.markers[video][frame], cells)
-        return counts | instances.error_counts(silver, cells) | metrics.count(silver, cells)
+            markers = self.markers[video][frame]
+            counts |= instances.det_counts(markers, cells)
+            known = mark_unknown(silver, markers, UNKNOWN_RADIUS * len(silver) / REFERENCE_SIZE)
+        counts |= instances.error_counts(silver, cells) | metrics.count(silver, cells)
+        pixels = metrics.count(silver, foreground)
+        counts |= {f"foreground_{name}": pixels[name] for name in ("tp", "fp", "fn")}
+        return counts | {"known_fp": int(np.sum(foreground & (known == 0)))}

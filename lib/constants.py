@@ -26,13 +26,15 @@ GROW = (0, 1, 2, 3, 4, 5, 6)
 SPLIT = (0, 30, 50)
 MARKERS = (0.5, 0.7, 0.9)
 FLOODED = (0.3, 0.5)
+SOWN = (0, 50)
 
 CONSTANTS = ("threshold", "marker", "smallest", "grow", "split")
 # Ways to come from probabilities to cells, each a part of what is tried.
 METHODS = {
     "components": "marker == 0 and split == 0",
-    "divided": "split > 0",
-    "flooded": "marker > 0",
+    "divided": "marker == 0 and split > 0",
+    "flooded": "marker > 0 and split == 0",
+    "divided_flooded": "marker > 0 and split > 0",
 }
 
 
@@ -76,6 +78,21 @@ def choose_constants(table):
     return {name: kind(best[name]) for name, kind in zip(CONSTANTS, kinds, strict=True)}
 
 
+def best_method(scores):
+    """Name the method with the highest score; of equal ones the first.
+
+    Parameters
+    ----------
+    scores : dict of str to float
+        SEG on validation frames by name of `METHODS`.
+
+    Returns
+    -------
+    str
+    """
+    return max(scores, key=scores.get)
+
+
 def score_constants(
     probabilities,
     labels,
@@ -87,6 +104,7 @@ def score_constants(
     split=SPLIT,
     markers=MARKERS,
     flooded=FLOODED,
+    sown=SOWN,
 ):
     """Score `instances.segment` with many combinations of its constants.
 
@@ -100,8 +118,8 @@ def score_constants(
         What cells are cut out of, where that is another map than the foreground.
     thresholds, smallest, grow, split, markers : sequence of number
         Values to try of each argument of `instances.segment`.
-    flooded : sequence of float
-        Thresholds to try together with markers.
+    flooded, sown : sequence of number
+        Values of threshold and of split to try together with markers.
 
     Returns
     -------
@@ -122,12 +140,14 @@ def score_constants(
                         for floor in floors:
                             counts[threshold, 0.0, floor, reach, distance].append(frame)
         for marker in markers:
-            for floors, seeds in _without_small(to_cells(core >= marker), smallest):
-                for threshold in flooded:
-                    cells = flood(seeds, core, foreground >= threshold)
-                    for reach, frame in _grown_counts(truth, cells, grow):
-                        for floor in floors:
-                            counts[threshold, marker, floor, reach, 0].append(frame)
+            components = to_cells(core >= marker)
+            for distance in sown:
+                for floors, seeds in _without_small(split_cells(components, distance), smallest):
+                    for threshold in flooded:
+                        cells = flood(seeds, core, foreground >= threshold)
+                        for reach, frame in _grown_counts(truth, cells, grow):
+                            for floor in floors:
+                                counts[threshold, marker, floor, reach, distance].append(frame)
     return pd.DataFrame(
         dict(zip(CONSTANTS, constants, strict=True))
         | {"seg": pooled_seg(frames), "det": pooled_det(frames)}

@@ -1,13 +1,11 @@
 """Score a trained network on frames it has not seen, and keep what the figures need."""
 
-import zipfile
-
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from lib import metrics
-from lib.files import StateError
+from lib.files import read_arrays
 from lib.instances import enlarge, seg_scores, to_cells
 
 # Steps of probability in a kept prediction. With 255 the file would be twice as large.
@@ -207,12 +205,9 @@ def read_predictions(path):
     StateError
         If the file is missing or broken.
     """
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in kept.files}
-            steps, videos, frames = (arrays.pop(name) for name in ("steps", "video", "frame"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise StateError(f"{path}: cannot be read as predictions of a run ({error})") from error
+    names = ("steps", "video", "frame")
+    arrays = read_arrays(path, "predictions of a run", names)
+    steps, videos, frames = (arrays.pop(name) for name in names)
     pairs = list(zip(videos.tolist(), frames.tolist(), strict=True))
     return pairs, {name: values / steps for name, values in arrays.items()}
 

@@ -4,8 +4,10 @@ import contextlib
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 
@@ -51,6 +53,36 @@ def write_table(path, table):
 def write_settings(path, settings):
     """Write flat settings as YAML, in their order."""
     write_text(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+def read_arrays(path, what, needed):
+    """Read an .npz file without pickle.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What the file should hold, for the message.
+    needed : sequence of str
+        Names of arrays that have to be there.
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    StateError
+        If the file is missing, broken or without one of the arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            arrays = {name: kept[name] for name in kept.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise StateError(f"{path}: cannot be read as {what} ({error})") from error
+    if missing := [name for name in needed if name not in arrays]:
+        raise StateError(f"{path}: cannot be read as {what} (it lacks {', '.join(missing)})")
+    return arrays
 
 
 def publish(partial, final):

@@ -81,11 +81,11 @@ def segment(probability, shape, *, threshold, smallest, grow, split=0, marker=0.
     grow : float
         How far cells grow into the background, px; cells that meet stay apart.
     split : int
-        Least distance of two markers in one component, px; 0 leaves components whole.
+        Least distance of two centres in one component, px; 0 leaves components whole.
     marker : float
-        Where it is above 0, the components from this probability on are markers of cells, and a
-        watershed on the probability floods what is from `threshold` on from there; `split` is not
-        used then.
+        Where it is above 0, the components from this probability on, divided by `split`, are
+        markers of cells, and a watershed on the probability floods what is from `threshold` on
+        from there.
     inside : ndarray of float, shape (K, L), optional
         What cells are cut out of, where that is another map than the foreground.
 
@@ -96,11 +96,10 @@ def segment(probability, shape, *, threshold, smallest, grow, split=0, marker=0.
     """
     foreground = enlarge(probability, shape)
     core = foreground if inside is None else enlarge(inside, shape)
+    cells = split_cells(to_cells(core >= (marker or threshold)), split)
+    cells = remove_small(cells, smallest)
     if marker:
-        cells = remove_small(to_cells(core >= marker), smallest)
         cells = flood(cells, core, foreground >= threshold)
-    else:
-        cells = remove_small(split_cells(to_cells(core >= threshold), split), smallest)
     return expand_labels(cells, grow)
 
 

@@ -5,7 +5,6 @@
 
 import argparse
 import json
-import math
 from pathlib import Path
 
 import keras
@@ -15,13 +14,15 @@ import yaml
 from skimage import io
 from skimage.segmentation import mark_boundaries
 
+from lib import constants
 from lib.arrays import normalise_frames, resample_image
 from lib.data import read_image
-from lib.evaluation import STEPS, predict, quantise, split_maps
+from lib.evaluation import STEPS, quantise, split_maps
 from lib.files import StateError
 from lib.instances import segment
 from lib.paths import OUTPUTS, relative, run_folder
 from lib.source import DataError
+from lib.tiles import predict_image
 
 # Whose network is taken when none is named: the first of these that has been trained.
 ARMS = ("gap_weighted", "rigid_elastic", "augmented_tuned")
@@ -188,8 +189,7 @@ def read_constants(run, settings):
         return {"threshold": settings["evaluation.threshold"], "smallest": 0, "grow": 0}
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        scores = record["validation_seg"]
-        return record["constants"][max(scores, key=scores.get)]
+        return record["constants"][constants.best_method(record["validation_seg"])]
     except (OSError, ValueError, KeyError) as error:
         raise StateError(f"{relative(path)}: cannot be read as constants ({error})") from error
 
@@ -232,51 +232,13 @@ def find_cells(image, network, settings, constants, *, frame, name):
     small = resample_image(image, tuple(round(length * scale) for length in image.shape))
     if settings["image.normalise"] == "frame":
         small = normalise_frames(small[None])[0]
-    maps = split_maps(predict_tiles(network, small), settings["training.target"])
+    maps = split_maps(predict_image(network, small), settings["training.target"])
     # In the steps in which the study keeps predictions, so that a frame of it comes out as there.
     maps = {name: quantise(values) / STEPS for name, values in maps.items()}
     cells = segment(maps["probability"], image.shape, inside=maps.get("inside"), **constants)
     if cells.max() > np.iinfo(np.uint16).max:
         raise DataError(f"{name}: {cells.max()} cells are more than a label image can number")
     return cells.astype(np.uint16)
-
-
-def predict_tiles(network, image):
-    """Predict an image of any shape in tiles of the size that the network takes.
-
-    Tiles overlap by half or more, and count less towards their edges. A side that is shorter than
-    a tile is continued by its mirror image. Of an image as large as a tile there is one tile, so
-    that a frame of the data is predicted as it was in the study.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Input (S, S, 1), output (S, S, T) logits.
-    image : ndarray of float32, shape (M, N)
-
-    Returns
-    -------
-    ndarray of float, shape (M, N, T)
-        As from `evaluation.predict`.
-    """
-    size = network.input_shape[1]
-    missing = [(0, max(0, size - length)) for length in image.shape]
-    whole = np.pad(image, missing, mode="symmetric")
-    ramp = 1 - np.abs(np.linspace(-1, 1, size + 2)[1:-1])
-    weight = np.outer(ramp, ramp)[..., None]
-    maps = network.output_shape[-1]
-    total, weights = np.zeros((*whole.shape, maps)), np.zeros((*whole.shape, 1))
-    for row in _tile_starts(whole.shape[0], size):
-        for column in _tile_starts(whole.shape[1], size):
-            box = slice(row, row + size), slice(column, column + size)
-            total[box] += weight * predict(network, whole[box][None])[0]
-            weights[box] += weight
-    return (total / weights)[: image.shape[0], : image.shape[1]]
-
-
-def _tile_starts(length, size):
-    count = 1 + math.ceil(2 * (length - size) / size)
-    return np.linspace(0, length - size, count).round().astype(int)
 
 
 def write_cells(folder, stem, image, cells):

@@ -44,13 +44,13 @@ def run_table(profile, runs):
     -------
     pandas.DataFrame
         arm, fold, seed, side, status (completed, diverged, failed, not run), learning_rate,
-        updates, epochs, best_epoch, parameters, minutes, commit, dirty, error.
+        updates, epochs, best_epoch, parameters, minutes, processor, commit, dirty, error.
     """
     return pd.DataFrame([_run_row(profile, run) for run in runs])
 
 
 def scan_tables(profile, runs):
-    """Collect the learning-rate scans of every fold; without rows where no arm asked for one.
+    """Collect the learning-rate scans of every fold whose trials are done; maybe without rows.
 
     Parameters
     ----------
@@ -62,10 +62,12 @@ def scan_tables(profile, runs):
     pandas.DataFrame
         As `plan.scan_table`.
     """
+    trials = [run for run in runs if run.side == "validation"]
+    undone = {run.name for run in trials if not plan.is_done(run, profile.outputs)}
     scanned = dict.fromkeys(
         (profile.arms[run.arm]["scan.arm"], run.fold)
         for run in runs
-        if run.settings["training.learning_rate"] == "scan"
+        if run.settings["training.learning_rate"] == "scan" and undone.isdisjoint(run.needs)
     )
     columns = ["arm", "fold", "learning_rate", "updates", "loss", "val_loss", "diverged"]
     nothing = pd.DataFrame(columns=[*columns, "left_plateau", "chosen"])
@@ -161,6 +163,7 @@ def _run_row(profile, run):
         "best_epoch": provenance["best_epoch"],
         "parameters": provenance["parameters"],
         "minutes": history.seconds.sum() / 60,
+        "processor": provenance["hardware"]["processor"],
         "commit": provenance["commit"],
         "dirty": provenance["dirty"],
     }

@@ -6,6 +6,8 @@ seed the interval says nothing of how a second run would differ, and with two vi
 how a third would.
 """
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +16,8 @@ from lib.instances import MISS_COST, SPLIT_COST, SPURIOUS_COST
 
 # Pixel scores as means over frames and pooled over all pixels; SEG as the mean over frames.
 METRICS = [name for score in metrics.SCORES for name in (score, f"{score}_pooled")] + ["seg_st"]
+
+UNDEFINED = (np.nan, np.nan, np.nan)
 
 
 def _share(part, whole):
@@ -27,10 +31,15 @@ def _det(markers, merged, missed, spurious):
     return 1 - np.minimum(cost, empty) / empty
 
 
+# True negatives are no part of it.
+_iou = partial(metrics.iou, tn=None)
+
 # Metrics that are computed from the sums of counts over frames: the counts, and the formula.
 POOLED = {f"{name}_pooled": (metrics.COUNTS, score) for name, score in metrics.SCORES.items()} | {
     "seg_gt": (("gold_jaccard", "gold_true_cells"), _share),
     "seg_st_pooled": (("silver_jaccard", "silver_true_cells"), _share),
+    "foreground_iou": (("foreground_tp", "foreground_fp", "foreground_fn"), _iou),
+    "known_iou": (("foreground_tp", "known_fp", "foreground_fn"), _iou),
     "det_gt": (("markers", "merged", "missed", "spurious"), _det),
 }
 
@@ -64,8 +73,8 @@ def summarise(table, *, block, resamples, seed=0, names=METRICS):
         folds, rng = {}, np.random.default_rng(seed)
         for fold, part in group.groupby("fold", sort=False):
             wide = _wide(part)
-            draws = _draws(wide.index, block, resamples, rng)
-            folds[fold] = {name: _sample(wide, name, draws) for name in names}
+            weights = _weights(wide.index, block, resamples, rng)
+            folds[fold] = {name: _sample(wide, name, weights) for name in names}
             rows += [_row(arm, fold, name, folds[fold][name], [wide]) for name in names]
             folds[fold]["frames"] = wide
         held_out = [folds[fold] for fold in folds if is_video_fold(fold)]
@@ -94,8 +103,8 @@ def of_fold(table, fold):
     return table[table.fold.isin(folds if len(folds) > 1 else [])]
 
 
-def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
-    """Difference between two arms, with its 95 % interval; the mean over the folds of the table.
+def arm_differences(table, arm, against, names, *, block, resamples, seed=0):
+    """Differences between two arms, with 95 % intervals; the means over the folds of the table.
 
     The same seeds and frames are drawn for both arms, so that what they share cancels; those of
     one fold are drawn apart from those of another.
@@ -106,33 +115,35 @@ def paired_difference(table, arm, against, metric, *, block, resamples, seed=0):
         Tidy metrics.
     arm, against : str
         The difference is `arm` minus `against`.
-    metric : str
-        A name in summary.csv.
+    names : sequence of str
+        Names in summary.csv.
     block, resamples, seed : int
         As for `summarise`.
 
     Returns
     -------
-    mean, ci_low, ci_high : float
-        NaN where the arms share no frame of a seed in some fold.
+    dict of str to tuple
+        Mean, ci_low and ci_high by name; NaN where the arms share no frame of a seed in some fold.
     """
     samples, rng = [], np.random.default_rng(seed)
     for _, part in table.groupby("fold", sort=False):
         first, second = (_wide(part[part.arm == name]) for name in (arm, against))
         shared = first.index.intersection(second.index)
         if shared.empty:
-            return np.nan, np.nan, np.nan
-        draws = _draws(shared, block, resamples, rng)
+            return dict.fromkeys(names, UNDEFINED)
+        weights = _weights(shared, block, resamples, rng)
         first, second = first.loc[shared], second.loc[shared]
         # A frame on which one of the two is undefined is left out of both.
-        defined = first.notna() & second.notna()
-        ours, theirs = (_sample(wide.where(defined), metric, draws) for wide in (first, second))
-        samples.append(ours - theirs)
-    return _interval(np.mean(samples, axis=0)) if samples else (np.nan, np.nan, np.nan)
+        pair = [wide.where(first.notna() & second.notna()) for wide in (first, second)]
+        drawn = [[_sample(wide, name, weights) for name in names] for wide in pair]
+        samples.append(np.subtract(*drawn))
+    if not samples:
+        return dict.fromkeys(names, UNDEFINED)
+    return dict(zip(names, map(_interval, np.mean(samples, axis=0)), strict=True))
 
 
-def fold_difference(table, arm, fold, against, metric, *, block, resamples, seed=0):
-    """Difference of one arm between two folds, with its 95 % interval.
+def fold_differences(table, arm, fold, against, names, *, block, resamples, seed=0):
+    """Differences of one arm between two folds, with 95 % intervals.
 
     The folds test on different frames, so that nothing is paired: each is drawn on its own.
 
@@ -144,26 +155,29 @@ def fold_difference(table, arm, fold, against, metric, *, block, resamples, seed
     fold, against : str
         The difference is `fold` minus `against`; ``video`` is the mean of the folds that hold a
         video out.
-    metric : str
-        A name in summary.csv.
+    names : sequence of str
+        Names in summary.csv.
     block, resamples, seed : int
         As for `summarise`.
 
     Returns
     -------
-    mean, ci_low, ci_high : float
-        NaN where the arm was not run on one of the folds.
+    dict of str to tuple
+        Mean, ci_low and ci_high by name; NaN where the arm was not run on one of the folds.
     """
     rng = np.random.default_rng(seed)
     samples = []
-    for name in (fold, against):
-        own = of_fold(table[table.arm == arm], name)
+    for side in (fold, against):
+        own = of_fold(table[table.arm == arm], side)
         parts = [_wide(part) for _, part in own.groupby("fold", sort=False)]
         if not parts:
-            return np.nan, np.nan, np.nan
-        drawn = [_sample(wide, metric, _draws(wide.index, block, resamples, rng)) for wide in parts]
+            return dict.fromkeys(names, UNDEFINED)
+        drawn = []
+        for wide in parts:
+            weights = _weights(wide.index, block, resamples, rng)
+            drawn.append([_sample(wide, name, weights) for name in names])
         samples.append(np.mean(drawn, axis=0))
-    return _interval(samples[0] - samples[1])
+    return dict(zip(names, map(_interval, np.subtract(*samples)), strict=True))
 
 
 def _row(arm, fold, name, sample, wides):
@@ -190,80 +204,63 @@ def _frames(wide, metric):
     return len(wide[metric].dropna().index.droplevel("seed").unique())
 
 
-def _draws(index, block, resamples, rng):
-    """Row numbers of each resample: seeds with replacement, and blocks of each video's frames.
+def _weights(index, block, resamples, rng):
+    """Say how often each row counts: once in the whole, which comes first, and in each resample.
 
-    -1 stands for a frame that a seed lacks.
+    A resample is made of seeds, drawn with replacement, and of blocks of each video's frames.
     """
-    position = pd.Series(np.arange(len(index)), index=index)
-    seeds = index.get_level_values("seed").unique()
-    frames = index.droplevel("seed").unique()
-    place = np.stack(
-        [position.xs(seed, level="seed").reindex(frames, fill_value=-1) for seed in seeds], axis=1
-    )
-    videos = [np.flatnonzero(frames.get_level_values("video") == name) for name in frames.unique(0)]
-    draws = []
-    for _ in range(resamples):
-        rows = np.concatenate([video[block_sample(len(video), block, rng)] for video in videos])
-        columns = rng.integers(0, len(seeds), len(seeds))
-        draws.append(place[np.ix_(rows, columns)].ravel())
-    return np.array(draws)
+    seeds, frames = index.unique("seed"), index.droplevel("seed").unique().sort_values()
+    videos = frames.get_level_values("video")
+    frame_times = np.empty((resamples, len(frames)))
+    for video in videos.unique():
+        own = np.flatnonzero(videos == video)
+        frame_times[:, own] = _times(block_samples(len(own), block, resamples, rng), len(own))
+    seed_times = _times(rng.integers(0, len(seeds), (resamples, len(seeds))), len(seeds))
+    rows_seeds = seeds.get_indexer(index.get_level_values("seed"))
+    rows_frames = frames.get_indexer(index.droplevel("seed"))
+    weights = seed_times[:, rows_seeds] * frame_times[:, rows_frames]
+    return np.vstack([np.ones(len(index)), weights])
 
 
-def block_sample(count, block, rng):
+def block_samples(count, block, resamples, rng):
     """Draw `count` of `count` neighbouring frames, in blocks, around the end to the start.
 
     A block is at most a third of the frames: one block of all of them would be no sample.
 
     Parameters
     ----------
-    count, block : int
+    count, block, resamples : int
     rng : numpy.random.Generator
 
     Returns
     -------
-    ndarray of int, shape (count,)
+    ndarray of int, shape (resamples, count)
+        Positions from 0 to `count` - 1.
     """
     block = min(block, max(1, count // 3))
-    starts = rng.integers(0, count, -(-count // block))
-    return ((starts[:, None] + np.arange(block)) % count).ravel()[:count]
+    starts = rng.integers(0, count, (resamples, -(-count // block), 1))
+    return ((starts + np.arange(block)) % count).reshape(resamples, -1)[:, :count]
 
 
-def _statistic(wide, metric):
-    """Make a function from draws of rows to the metric of each draw."""
-    if metric in POOLED:
-        return _pooled(wide, *POOLED[metric])
-    return _frame_mean(wide[metric])
+def _times(drawn, count):
+    """Count how often each of `count` positions is in each row."""
+    places = drawn + count * np.arange(len(drawn))[:, None]
+    return np.bincount(places.ravel(), minlength=len(drawn) * count).reshape(-1, count)
 
 
-def _frame_mean(values):
-    # The row -1 of a draw finds the NaN at the end.
-    padded = np.append(values.to_numpy(), np.nan)
-
-    def mean(draws):
-        drawn = padded[draws]
-        defined = (~np.isnan(drawn)).sum(axis=1)
-        with np.errstate(invalid="ignore"):
-            return np.nansum(drawn, axis=1) / defined
-
-    return mean
+def _sample(wide, metric, weights):
+    """Compute a metric of the rows under each weighting."""
+    if metric not in POOLED:
+        return _frame_mean(wide[metric].to_numpy(), weights)
+    counts, score = POOLED[metric]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # A frame without gold truth has none of its counts, and adds nothing.
+        return score(*(weights @ np.nan_to_num(wide[list(counts)].to_numpy())).T)
 
 
-def _pooled(wide, counts, score):
-    # A frame without gold truth has none of its counts, and adds nothing.
-    padded = np.nan_to_num(np.vstack([wide[list(counts)].to_numpy(), np.zeros(len(counts))]))
-
-    def pooled(draws):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return score(*padded[draws].sum(axis=1).T)
-
-    return pooled
-
-
-def _sample(wide, metric, draws):
-    """Value of a metric on all rows, followed by its value on each draw."""
-    statistic = _statistic(wide, metric)
-    return np.concatenate([statistic(np.arange(len(wide))[None]), statistic(draws)])
+def _frame_mean(values, weights):
+    with np.errstate(invalid="ignore"):
+        return weights @ np.nan_to_num(values) / (weights @ ~np.isnan(values))
 
 
 def _interval(sample):

@@ -57,7 +57,10 @@ def test_cost_joins_what_no_cheaper_arm_beats():
     )
     costs = costs.assign(ci_low=costs["mean"] - 0.1, ci_high=costs["mean"] + 0.1)
     (panel,) = cell_figures.draw_cost(costs, "SEG").axes
-    assert {text.get_text() for text in panel.texts} == {"a", "c"}
+    names = {text.get_text(): text.get_weight() for text in panel.texts}
+    assert names == {"a": "bold", "b": "normal", "c": "bold"}
+    heights = {text.get_text(): text.get_position()[1] for text in panel.texts}
+    assert heights["b"] < heights["a"] < heights["c"]
     assert panel.lines[0].get_xydata().tolist() == [[1, 0.5], [9, 0.8]]
 
 
@@ -66,7 +69,7 @@ def test_costs_are_those_of_the_runs_behind_a_score():
     runs = pd.DataFrame({"arm": "a", "side": "test", "minutes": [1.0, 3.0, 2.0, 2.0, 100.0]})
     runs = runs.assign(fold=["01to02", "02to01"] * 2 + ["last"], seed=[0, 0, 1, 1, 0])
     table = cell_scores.costs(rows, runs, "seg_gt").set_index("arm")
-    assert table.minutes.to_dict() == {"a": 2.0, "a + turns": 2.0, "a + seeds": 4.0}
+    assert table.minutes.to_dict() == {"a": 1.0, "a + turns": 1.0, "a + seeds": 2.0}
 
 
 @given(IDS, IDS)
@@ -114,7 +117,7 @@ def test_shown_arms_end_with_the_best():
 
 def test_sentence_of_the_ladder_names_the_best_arm_and_its_runs():
     sentence = cell_findings.ladder_sentence(LADDER, "seg_gt", "SEG")
-    assert "connected components as cells, scores 0.400" in sentence
+    assert "connected components as cells, scores SEG 0.400" in sentence
     assert "The best arm is gap: 0.800 (0.780 to 0.820), from 3 runs a fold." in sentence
     single = cell_findings.ladder_sentence(summary(n_seeds=1, gap=0.8), "seg_gt", "SEG")
     assert "from a single run a fold" in single
@@ -122,6 +125,38 @@ def test_sentence_of_the_ladder_names_the_best_arm_and_its_runs():
     assert "from the mean over runs a fold" in mean
     none = cell_findings.ladder_sentence(summary(silver_truth=1.0), "seg_gt", "SEG")
     assert none.endswith("No arm has been scored on this fold.")
+
+
+def test_sentence_of_the_foreground_sets_the_ceiling_beside_it():
+    rows = [("gap", "foreground_iou", 0.8), ("gap", "known_iou", 0.9), ("none", "known_iou", 0.99)]
+    rows += [("silver_truth", "foreground_iou", 1.0), ("none", "foreground_iou", 0.7)]
+    table = pd.DataFrame(rows, columns=["arm", "metric", "mean"])
+    table = table.assign(ci_low=table["mean"] - 0.1, ci_high=table["mean"] + 0.05)
+    truth = pd.DataFrame({"video": ["01", "01", "02"], "tp": [4, 5, 8], "fp": [1, 0, 2], "fn": 0})
+    sentence = cell_findings.foreground_sentence(table, truth)
+    assert "is that of gap: IoU 0.800 (0.700 to 0.850)." in sentence
+    assert "0.900 on video 01, 0.800 on video 02" in sentence
+    assert sentence.endswith("the same foreground has 0.900 (0.800 to 0.950).")
+    short = cell_findings.foreground_sentence(table, truth[:0])
+    assert short.endswith("IoU 0.800 (0.700 to 0.850).")
+    none = cell_findings.foreground_sentence(table[table.arm == "silver_truth"], truth)
+    assert none == "No arm has been scored on this fold."
+
+
+def test_false_pixels_near_missed_cells_are_counted():
+    counts = pd.DataFrame(
+        {
+            "arm": ["a", "a", "a", "b"],
+            "fold": ["01to02", "02to01", "02to01", "01to02"],
+            "seed": ["0", "0", "mean", "0"],
+            "turned": False,
+            "chosen": True,
+            "foreground_fp": [30, 10, 99, 7],
+            "known_fp": [10, 10, 0, 7],
+        }
+    )
+    assert "takes for cell, 50% is near" in cell_findings.false_sentence(counts, "a", "video")
+    assert cell_findings.false_sentence(counts, "c", "video") == ""
 
 
 def test_published_score_is_said_to_be_of_other_videos():

@@ -195,6 +195,26 @@ def test_training_frames_are_unknown_where_a_marked_cell_has_no_label(load):
     np.testing.assert_array_equal(study.load_training_side(opened, pairs, off)[1], plain)
 
 
+def test_false_pixels_near_a_missed_cell_are_told_apart(load):
+    profile, _ = load()
+    opened = study.open_study(profile.path)
+    labels = opened.labels["02"][1]
+    found, areas = labels.copy(), np.bincount(labels.ravel())
+    # The others are wider than the data's cells would be at this size.
+    lost = np.where(areas, areas, areas.max()).argmin()
+    labels[labels == lost] = 0
+    truth = cells.Truth(opened, ["02"])
+    counts = truth.count("02", 1, found, found > 0)
+    assert counts["foreground_fp"] == counts["fp"] == (found == lost).sum() > 0
+    assert counts["known_fp"] == counts["foreground_fn"] == 0
+    # What is false far from it stays false, and what is not found is missed.
+    everywhere = np.ones_like(found, bool)
+    counts = truth.count("02", 1, found, everywhere)
+    assert 0 < counts["known_fp"] < counts["foreground_fp"] == (labels == 0).sum()
+    counts = truth.count("02", 1, found, ~everywhere)
+    assert counts["foreground_fn"] == (labels > 0).sum()
+
+
 def test_no_cells_yet(load):
     profile, runs = load()
     with pytest.raises(StateError, match="no cells are scored"):

@@ -152,9 +152,11 @@ def test_every_combination_scores_as_segment_does(apart):
         split=(0, 8),
         markers=(0.55, 0.7),
         flooded=(0.4, 0.6),
+        sown=(0, 8),
         insides=insides,
     )
-    assert len(table) == 2 * 3 * 3 * 2 + 2 * 3 * 3 * 2
+    assert len(table) == 2 * 3 * 3 * 2 + 2 * 3 * 3 * 2 * 2
+    assert all(len(table.query(rows)) for rows in METHODS.values())
     assert sum(len(table.query(rows)) for rows in METHODS.values()) == len(table)
     assert table.seg.nunique() > 10
     for row in table.to_dict("records"):
@@ -189,9 +191,20 @@ VALLEY = np.where(to_gap_mask(TOUCHING), 0.9, np.where(TOUCHING, 0.75, 0.0))
 )
 def test_the_constant_that_helps_is_chosen_and_no_other(probability, truth, chosen):
     grid = {"thresholds": (0.35, 0.5, 0.65), "smallest": (0, 10, 30), "grow": (0, 1, 3, 5)}
-    grid |= {"split": (0, 20), "markers": (0.6, 0.8), "flooded": (0.5,)}
+    grid |= {"split": (0, 20), "markers": (0.6, 0.8), "flooded": (0.5,), "sown": (0, 20)}
     table = score_constants(probability[None], truth[None], **grid)
     assert choose_constants(table) == {"marker": 0} | chosen
+
+
+def test_markers_can_be_divided_before_they_are_flooded():
+    # Two discs that touch under one plateau, with a rim that is no marker.
+    rim = expand_labels(TOUCHING, 3)
+    probability = np.where(TOUCHING, 0.9, np.where(rim, 0.6, 0.0))
+    arguments = PLAIN | {"threshold": 0.5, "marker": 0.8}
+    assert segment(probability, rim.shape, **arguments).max() == 1
+    cells = segment(probability, rim.shape, **arguments | {"split": 20})
+    assert cells.max() == 2
+    np.testing.assert_array_equal(cells > 0, rim > 0)
 
 
 def test_constants_need_a_true_cell():

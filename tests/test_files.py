@@ -5,12 +5,21 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from lib import files
-from lib.files import StateError, publish, write_json, write_settings, write_table, write_text
+from lib.files import (
+    StateError,
+    publish,
+    read_arrays,
+    write_json,
+    write_settings,
+    write_table,
+    write_text,
+)
 from lib.paths import ROOT
 
 
@@ -145,3 +154,25 @@ def test_publish_after_one_that_was_cut_off_between_its_steps(run):
     publish(partial, final)
     assert (final / "metrics.csv").read_text() == "new"
     assert list(final.parent.iterdir()) == [final]
+
+
+@pytest.mark.parametrize("broken", ["missing", "no zip", "zip of nothing", "lacks", "pickled"])
+def test_arrays_that_cannot_be_read_are_named(tmp_path, broken):
+    path = tmp_path / "kept.npz"
+    if broken == "no zip":
+        path.write_text("not a zip")
+    elif broken == "zip of nothing":
+        path.write_bytes(b"PK\x03\x04 cut off")
+    elif broken == "lacks":
+        np.savez(path, video=np.arange(2))
+    elif broken == "pickled":
+        np.savez(path, video=np.arange(2), frame=np.array([{}, {}], dtype=object))
+    with pytest.raises(StateError, match=r"kept\.npz: cannot be read as frames"):
+        read_arrays(path, "frames", ("video", "frame"))
+
+
+def test_arrays_come_back_by_name(tmp_path):
+    np.savez(tmp_path / "kept.npz", video=np.arange(2), more=np.eye(2))
+    arrays = read_arrays(tmp_path / "kept.npz", "frames", ("video",))
+    assert set(arrays) == {"video", "more"}
+    np.testing.assert_array_equal(arrays["more"], np.eye(2))

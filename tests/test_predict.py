@@ -6,8 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from skimage import io
 
 from lib import predict
@@ -136,23 +134,6 @@ def test_cells_are_cut_out_of_the_second_map_where_there_is_one():
 def test_too_small_an_image_is_refused():
     with pytest.raises(DataError, match=r"it.png: 15 rows and 80 columns .* 32 x 32 pixels"):
         find(np.zeros((15, 80), np.uint8))
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(SIZE // 2, 40), st.integers(SIZE // 2, 40))
-def test_tiles_of_a_network_without_context_make_its_whole_prediction(rows, columns):
-    image = np.random.default_rng(rows).random((rows, columns), np.float32)
-    expected = 1 / (1 + np.exp(10 - 20.0 * image))
-    probability = predict.predict_tiles(TILED, image)[..., 0]
-    np.testing.assert_allclose(probability, expected, atol=1e-5)
-
-
-@given(st.integers(1, 300), st.integers(1, 64))
-def test_tiles_cover_a_side_and_overlap_by_half(extra, size):
-    length = size + extra
-    starts = predict._tile_starts(length, size)
-    assert (starts[0], starts[-1]) == (0, length - size)
-    assert np.diff(starts).max() <= size / 2 + 1
 
 
 # Files --------------------------------------------------------------------------------------

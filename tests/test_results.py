@@ -38,6 +38,7 @@ def finish(profile, runs, name, status="completed", f1=0.5):
         (folder / file).touch()
     record = {"fingerprint": run.fingerprint, "status": status, "learning_rate": 0.01}
     record |= {"best_epoch": 1, "parameters": 99, "commit": "abc", "dirty": False}
+    record["hardware"] = {"processor": "a processor"}
     (folder / "provenance.json").write_text(json.dumps(record))
     history = pd.DataFrame({"epoch": [1, 2], "updates": [4, 8], "loss": [0.7, 0.6]})
     history.assign(seconds=[30, 60]).to_csv(folder / "history.csv", index=False)
@@ -100,6 +101,12 @@ def test_scans_of_all_arms_in_one_table(profile, runs):
     # Each arm has a rate of its own.
     assert table.chosen.tolist() == [False, True, True]
     assert set(table.fold) == {"last"}
+
+
+def test_scan_that_is_not_done_is_left_out(profile, runs):
+    finish_trial(profile, runs, "scan_augmented_1e-03", 0.6)
+    finish_trial(profile, runs, "scan_augmented_tuned_3e-03", 0.4)
+    assert results.scan_tables(profile, runs).arm.tolist() == ["augmented_tuned"]
 
 
 def test_no_scan_has_the_columns_of_one(profile, runs):
@@ -191,7 +198,8 @@ def test_histories_where_nothing_is_finished(profile, runs):
 
 def run_rows(*status):
     rows = [
-        {"arm": "none", "fold": "last", "seed": seed, "status": word, "commit": "a" * 40}
+        {"arm": "none", "fold": "last", "seed": seed, "side": "test", "status": word}
+        | {"commit": "a" * 40}
         for seed, word in enumerate(status)
     ]
     return pd.DataFrame(rows)
@@ -206,6 +214,7 @@ def test_data_sentence_names_the_images_and_the_runs_that_are_missing(profile):
     sentence = findings.data_sentence(profile, record, run_rows("completed", "diverged", "not run"))
     assert "Not completed: none/last/seed1 diverged." in sentence
     assert "Unfinished: 1 of 3 planned runs" in sentence
+    assert "0 of 1 arms and folds with a single one" in sentence
 
 
 def test_data_sentence_says_first_that_the_images_are_procedural(profile):
@@ -230,6 +239,7 @@ def test_verdict_table_shows_values_as_they_are_known():
         ("Images", 1447, 1447.0, NAN, NAN, "reproduced"),
         ("IoU", 0.77, NAN, NAN, NAN, "cannot be tested"),
         ("SEG", NAN, 0.05, -0.01, 0.11, "partly"),
+        ("Loss", 0.57, 0.04, 0.04, 0.04, "contradicted"),
     ]
     columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "verdict"]
     table = findings.verdict_table(pd.DataFrame(rows, columns=columns))
@@ -239,7 +249,43 @@ def test_verdict_table_shows_values_as_they_are_known():
         ["Images", "1447", "1447", "reproduced"],
         ["IoU", "0.77", "–", "cannot be tested"],
         ["SEG", "–", "0.050 (-0.010 to 0.110)", "partly"],
+        ["Loss", "0.57", "0.040 (one run)", "contradicted"],
     ]
+
+
+def test_verdicts_are_counted():
+    verdicts = pd.DataFrame({"verdict": ["partly", "reproduced", "partly"]})
+    sentence = findings.verdict_sentence(verdicts)
+    assert sentence == "Of 3 claims of the report: 2 partly, 1 reproduced."
+
+
+def test_answer_is_made_of_the_differences_that_were_measured():
+    row = {"fold": "video", "metric": "f1_pooled", "mean": 0.2, "ci_low": 0.1, "ci_high": 0.3}
+    other = row | {"id": "weight_map", "metric": "seg_gt", "mean": -0.2, "ci_low": -0.25}
+    effects = pd.DataFrame([row | {"id": "optimiser"}, row | {"id": "unheard of"}])
+    sentence = findings.answer_sentence(effects, pd.DataFrame([other]), "video")
+    assert sentence == (
+        "On the mean of both videos held out: an optimiser and input that work change test F1 by "
+        "+0.200 (+0.100 to +0.300); and sigma 5 by −0.200 (−0.250 to +0.300)."
+    )
+    assert findings.answer_sentence(effects, pd.DataFrame([other]), "last") == ""
+
+
+def test_published_recipe_is_set_beside_what_looks_at_nothing():
+    means = {"none": 0.6, "repeated": 0.7, "all_foreground": 0.65, "local_variance": 0.8}
+    table = fold_summary("last", 1, **means, aspp=0.9).replace("iou_pooled", "f1_pooled")
+    assert findings.blind_sentence(table, "last") == (
+        "On fold last the arms of the published recipe score F1 0.600 to 0.700. Marking every "
+        "pixel as cell scores 0.650, a threshold on how rough the image is 0.800."
+    )
+    assert findings.blind_sentence(table[table.arm == "aspp"], "last") == ""
+
+
+def test_length_is_set_beside_that_of_the_published_run():
+    histories = pd.DataFrame({"arm": "augmented", "epoch": [1, 2], "updates": [100, 200]})
+    sentence = findings.length_sentence(histories, {"augmented": 50}, 16)
+    assert "had 2 epochs or 200 updates, 25% of those of the published run (16 epochs)" in sentence
+    assert findings.length_sentence(histories[:0], {"augmented": 50}, 16) == ""
 
 
 def test_code_sentence_names_the_commits():
@@ -247,9 +293,9 @@ def test_code_sentence_names_the_commits():
     runs.loc[1, "commit"], runs.loc[2, "commit"] = "b" * 40, None
     sentence = findings.code_sentence(runs)
     assert f"Code: {'a' * 10}, {'b' * 10};" in sentence
-    assert "in 1 of 3 runs" in sentence
+    assert "in 1 of the 2 runs that were made" in sentence
     nowhere = runs.assign(commit=None, dirty=None)
-    assert "Code: not in a repository; in 0 of 3 runs" in findings.code_sentence(nowhere)
+    assert "Code: not in a repository; in 0 of the 2 runs" in findings.code_sentence(nowhere)
 
 
 def test_scan_sentence_reads_the_chosen_trial():
@@ -343,8 +389,8 @@ def test_effect_sentences_sort_by_what_the_interval_says():
         "On the mean of both videos held out, from 2 to 3 runs of each arm:",
         "",
         "- Raised test F1: this +0.200 (+0.100 to +0.300); more +0.200 (+0.100 to +0.300).",
-        "- Lowered test F1: less -0.200 (-0.300 to -0.100).",
-        "- Undecided, the interval holds zero: that +0.050 (-0.010 to +0.110).",
+        "- Lowered test F1: less −0.200 (−0.300 to −0.100).",
+        "- Undecided, the interval holds zero: that +0.050 (−0.010 to +0.110).",
     ]
     single = findings.effect_sentences(table, "01to02", "f1_pooled", "F1").splitlines()
     assert single[0] == "On fold 01to02, from single runs:"
@@ -381,8 +427,8 @@ def test_effects_table_has_an_effect_and_fold_a_row():
         ("that", "video", "f1_pooled", *DOWN, 1),
         ("that", "video", "seg_st", *UNSURE, 1),
     )
-    up, down = "+0.200 (+0.100 to +0.300)", "-0.200 (-0.300 to -0.100)"
-    unsure = "+0.050 (-0.010 to +0.110)"
+    up, down = "+0.200 (+0.100 to +0.300)", "−0.200 (−0.300 to −0.100)"
+    unsure = "+0.050 (−0.010 to +0.110)"
     laid_out = findings.effects_table(table, ["f1_pooled", "seg_st"])
     assert list(laid_out) == ["effect", "arms", "fold", "runs", "f1_pooled", "seg_st"]
     assert laid_out.to_numpy().tolist() == [
@@ -405,7 +451,7 @@ def fold_summary(fold, seeds, **means):
 def test_best_sentence_names_the_best_arm_and_the_score_without_looking():
     table = fold_summary("video", 3, none=0.4, aspp=0.7, image_blind=0.2, previous_frame=0.9)
     assert findings.best_sentence(table, "iou_pooled", "IoU") == (
-        "The highest test IoU, mean of both videos held out, is that of aspp: "
+        "The highest test IoU, the mean of both videos held out, is that of aspp: "
         "0.700 (0.600 to 0.800), from 3 runs a fold. Marking pixels at random scores 0.200."
     )
     table = fold_summary("last", 1, none=0.8, aspp=0.7, image_blind=0.3)
@@ -420,7 +466,7 @@ def test_leakage_sentence_lists_the_arms():
     table = pd.DataFrame(rows, columns=["arm", "metric", "mean", "ci_low", "ci_high"])
     assert findings.leakage_sentence(table, "iou_pooled", "IoU") == (
         "Test IoU on frames drawn at random, less that on videos held out: "
-        "`a` +0.200 (+0.100 to +0.300); `b` -0.200 (-0.300 to -0.100)."
+        "`a` +0.200 (+0.100 to +0.300); `b` −0.200 (−0.300 to −0.100)."
     )
     assert "was not measured" in findings.leakage_sentence(table, "seg_st", "SEG")
     assert "was not measured" in findings.leakage_sentence(table[:0], "iou_pooled", "IoU")

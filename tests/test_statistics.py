@@ -9,13 +9,21 @@ from hypothesis import strategies as st
 from lib import metrics
 from lib.statistics import (
     METRICS,
-    block_sample,
-    fold_difference,
+    arm_differences,
+    block_samples,
+    fold_differences,
     is_video_fold,
     of_fold,
-    paired_difference,
     summarise,
 )
+
+
+def paired_difference(table, arm, against, metric, **settings):
+    return arm_differences(table, arm, against, [metric], **settings)[metric]
+
+
+def fold_difference(table, arm, fold, against, metric, **settings):
+    return fold_differences(table, arm, fold, against, [metric], **settings)[metric]
 
 
 def tidy(arm, values, metric="f1", seeds=None):
@@ -121,17 +129,16 @@ def test_frames_and_seeds_are_counted_apart_for_each_arm_and_fold():
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 99))
 def test_blocks_are_neighbours_around_the_end(count, block, seed):
-    drawn = block_sample(count, block, np.random.default_rng(seed))
-    assert drawn.shape == (count,)
-    assert set(drawn) <= set(range(count))
+    drawn = block_samples(count, block, 3, np.random.default_rng(seed))
+    assert drawn.shape == (3, count)
+    assert set(drawn.ravel()) <= set(range(count))
     inside = np.arange(1, count) % min(block, max(1, count // 3)) > 0
-    assert ((np.diff(drawn) - 1)[inside] % count == 0).all()
+    assert ((np.diff(drawn) - 1)[:, inside] % count == 0).all()
 
 
 def test_every_frame_is_drawn_as_often():
-    rng = np.random.default_rng(0)
-    drawn = np.concatenate([block_sample(10, 4, rng) for _ in range(4000)])
-    np.testing.assert_allclose(np.bincount(drawn), 4000, rtol=0.06)
+    drawn = block_samples(10, 4, 4000, np.random.default_rng(0))
+    np.testing.assert_allclose(np.bincount(drawn.ravel()), 4000, rtol=0.06)
 
 
 def test_interval_of_independent_values_is_that_of_the_normal_distribution():
