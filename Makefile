@@ -60,7 +60,8 @@ predict: $(READY) ## Find the cells in IMAGE=file or folder, with the network of
 data: $(READY) ## Find or download the images and say what they are
 	@$(PYTHON) -m lib.run data $(PARAMS)
 
-lab: $(READY) ## Open the notebooks in JupyterLab
+lab: $(READY) ## Compute the small example that the notebooks show, and open them in JupyterLab
+	@$(MAKE) --no-print-directory reproduce PARAMS=params/smoke.yaml
 	$(PYTHON) -m jupyterlab notebooks
 
 test: $(READY) ## Run the tests

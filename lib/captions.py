@@ -29,5 +29,10 @@ def show(outputs, name, **values):
         number=entry["number"],
         caption=entry["caption"].format(**values),
         alt=entry["alt"],
-        source=entry.get("source", ""),
+        sources={path.removeprefix("../../"): _folder(path) for path in entry.get("sources", [])},
     )
+
+
+def _folder(path):
+    """Address of a file, or of the folder that holds all that a pattern names."""
+    return path.partition("*")[0]

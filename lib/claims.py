@@ -9,12 +9,11 @@ import yaml
 from lib.model import count_convolutions, unet
 from lib.params import RESERVED_ARMS
 from lib.paths import PARAMS
-from lib.statistics import fold_difference, of_fold, paired_difference
+from lib.statistics import UNDEFINED, arm_differences, fold_differences, of_fold
 
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
 CONTRADICTED, CANNOT_BE_TESTED = "contradicted", "cannot be tested"
 NOT_ORIGINAL_DATA = "not tested on the original data"
-NOTHING = (np.nan, np.nan, np.nan)
 # A training loss this far below ln 2 has left the plateau, as in params/base.yaml.
 PLATEAU = 0.05
 
@@ -122,11 +121,12 @@ def effects(metrics, stated, names, *, block, resamples):
             seeds = _shared_seeds(table, effect["arm"], effect["against"])
             if not seeds:
                 continue
-            for metric in names:
-                measure = effect | {"fold": fold, "metric": metric}
-                found = _difference(metrics, measure, block, resamples)
+            found = arm_differences(
+                table, effect["arm"], effect["against"], names, block=block, resamples=resamples
+            )
+            for metric, numbers in found.items():
                 row = effect | {"fold": fold, "metric": metric, "n_seeds": seeds}
-                rows.append(row | dict(zip(("mean", "ci_low", "ci_high"), found, strict=True)))
+                rows.append(row | dict(zip(("mean", "ci_low", "ci_high"), numbers, strict=True)))
     columns = ["id", "what", "arm", "against", "fold", "metric", "mean", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=[*columns, "n_seeds"])
 
@@ -154,13 +154,12 @@ def leakage(metrics, names, *, block, resamples):
     """
     rows = []
     for arm in [arm for arm in metrics.arm.unique() if arm not in RESERVED_ARMS]:
-        for metric in names:
-            found = fold_difference(
-                metrics, arm, "random", "video", metric, block=block, resamples=resamples
-            )
-            if not np.isnan(found[0]):
-                rows.append([arm, metric, *found])
-    return pd.DataFrame(rows, columns=["arm", "metric", "mean", "ci_low", "ci_high"])
+        found = fold_differences(
+            metrics, arm, "random", "video", names, block=block, resamples=resamples
+        )
+        rows += [[arm, metric, *numbers] for metric, numbers in found.items()]
+    columns = ["arm", "metric", "mean", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns).dropna(subset="mean", ignore_index=True)
 
 
 def with_words(verdicts):
@@ -229,25 +228,22 @@ def _score(summary, measure):
         & (summary.fold == measure["fold"])
         & (summary.metric == measure["metric"])
     ]
-    return next(chosen[["mean", "ci_low", "ci_high"]].itertuples(index=False, name=None), NOTHING)
+    return next(chosen[["mean", "ci_low", "ci_high"]].itertuples(index=False, name=None), UNDEFINED)
 
 
 def _difference(metrics, measure, block, resamples):
-    return paired_difference(
-        of_fold(metrics, measure["fold"]),
-        measure["arm"],
-        measure["against"],
-        measure["metric"],
-        block=block,
-        resamples=resamples,
+    table, metric = of_fold(metrics, measure["fold"]), measure["metric"]
+    found = arm_differences(
+        table, measure["arm"], measure["against"], [metric], block=block, resamples=resamples
     )
+    return found[metric]
 
 
 def _from_history(histories, measure):
     """Read a number off the training curves: mean, lowest and highest of the seeds."""
     chosen = histories[(histories.arm == measure["arm"]) & (histories.fold == measure["fold"])]
     values = [HISTORY[measure["history"]](run) for _, run in chosen.groupby("seed")]
-    return (float(np.mean(values)), min(values), max(values)) if values else NOTHING
+    return (float(np.mean(values)), min(values), max(values)) if values else UNDEFINED
 
 
 def _overfitting(run):

@@ -176,7 +176,7 @@ def _curves(a, b, drawn, scratch):
                 number=next(drawn),
                 caption=f"{label.capitalize()} on fold {fold}. {_ends(histories, metric, a, b)}",
                 alt=f"Curves of {label} by updates, an arm a panel, a line for each of the two",
-                source="runs/*/history.csv",
+                sources={"runs/*/history.csv": ""},
             )
 
 
@@ -213,7 +213,7 @@ def _frames(a, b, drawn, scratch):
                     f"{b.name} below."
                 ),
                 alt="Two rows of a test frame, its probabilities, and its missed and false pixels",
-                source=f"runs/{arm}/{fold}/seed0/examples.npz",
+                sources={f"runs/{arm}/{fold}/seed0/examples.npz": ""},
             )
 
 

@@ -15,7 +15,7 @@ from lib import params, plan
 from lib.evaluation import read_example
 from lib.files import StateError
 from lib.paths import relative, run_folder
-from lib.statistics import of_fold, paired_difference
+from lib.statistics import arm_differences, of_fold
 
 METRICS = {"f1_pooled": "F1", "iou_pooled": "foreground IoU", "seg_st": "SEG"}
 NOT_RECORDED = "not recorded"
@@ -286,9 +286,8 @@ def paired_differences(a, b):
             table = of_fold(both[both.what == arm], fold)
             if table.empty:
                 continue
-            for metric in shared_metrics(a, b):
-                found = paired_difference(table, b.name, a.name, metric, **bootstrap)
-                rows.append((arm, fold, metric, *found))
+            found = arm_differences(table, b.name, a.name, shared_metrics(a, b), **bootstrap)
+            rows += [(arm, fold, metric, *numbers) for metric, numbers in found.items()]
     columns = ["what", "fold", "metric", "mean", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns).dropna(subset="mean")
 

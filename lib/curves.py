@@ -3,7 +3,6 @@
 import math
 from textwrap import fill
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from lib.figures import WIDTH, arm_colour, style
@@ -293,6 +292,22 @@ def draw_effects(effects, metrics):
     return figure
 
 
+# What the columns of tables are called.
+HEADS = {
+    "f1": "F1",
+    "f1_pooled": "F1, pooled",
+    "iou_pooled": "IoU, pooled",
+    "mean_iou": "mean IoU",
+    "mean_iou_pooled": "mean IoU, pooled",
+    "seg_st": "SEG, silver truth",
+    "seg_st_pooled": "SEG, silver truth",
+    "seg_gt": "SEG, gold truth",
+    "det_gt": "DET",
+    "foreground_iou": "IoU",
+    "known_iou": "IoU, known pixels",
+}
+
+
 def by_update(published, updates):
     """Give each point of the published curves its number of updates.
 
@@ -325,14 +340,19 @@ def scores_table(summary, fold, metrics):
     pandas.DataFrame
     """
     rows = summary[(summary.fold == fold) & summary.metric.isin(metrics)]
-    cells = [
-        "" if pd.isna(row["mean"]) else f"{row['mean']:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
-        for _, row in rows.iterrows()
-    ]
-    wide = rows.assign(cell=cells).pivot_table(
+    numbers = rows[["mean", "ci_low", "ci_high"]].itertuples(index=False, name=None)
+    wide = rows.assign(cell=[_cell(*three) for three in numbers]).pivot_table(
         index="arm", columns="metric", values="cell", aggfunc="first", sort=False
     )
-    return wide[metrics].reset_index().rename_axis(columns=None)
+    return wide[metrics].rename(columns=HEADS).reset_index().rename_axis(columns=None)
+
+
+def _cell(mean, low, high):
+    if math.isnan(mean):
+        return "–"
+    # Of thousands, as of splits of what knows nothing, no decimals are read.
+    style = ".3f" if abs(mean) < 1000 else ".0f"
+    return f"{mean:{style}} ({low:{style}} to {high:{style}})"
 
 
 def _panels(count, height=2.9):

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import dice
 
 from lib import metrics
-from lib.arrays import to_gap_mask, to_mask
+from lib.arrays import to_border, to_mask
 from lib.augmentation import published_displacement
 from lib.data import list_frames, read_labels
 from lib.figures import WIDTH, style
@@ -40,7 +40,7 @@ def frame_table(labels):
     -------
     pandas.DataFrame
         A row a frame: video, frame, cells, foreground (share of the pixels), touching (number of
-        pixels that `to_gap_mask` takes off).
+        pixels that `to_border` marks).
     """
     rows = [
         {
@@ -48,7 +48,7 @@ def frame_table(labels):
             "frame": number,
             "cells": np.unique(cells[cells > 0]).size,
             "foreground": float(np.mean(cells > 0)),
-            "touching": int(np.sum(to_mask(cells)) - np.sum(to_gap_mask(cells))),
+            "touching": int(np.sum(to_border(cells))),
         }
         for video, frames in labels.items()
         for number, cells in enumerate(frames)

@@ -30,7 +30,7 @@ def data_sentence(profile, record, runs):
     if to_do.any():
         often = (
             f"Unfinished: {to_do.sum()} of {len(runs)} planned runs are still to be done. Scores, "
-            "intervals and verdicts are those of the runs that are there, many of them single."
+            f"intervals and verdicts are those of the runs that are there, {_runs_each(runs)}."
         )
     lost = runs[~to_do & (runs.status != "completed")]
     names = ", ".join(
@@ -41,6 +41,13 @@ def data_sentence(profile, record, runs):
         f"{images} Profile {profile.name}: {settings['image.size']} px, "
         f"{settings['model.filters']} filters at the first level. {often}{failed}"
     )
+
+
+def _runs_each(runs):
+    done = runs[(runs.status != "not run") & (runs.side == "test")]
+    counts = done.groupby(["arm", "fold"]).size()
+    single = int((counts == 1).sum())
+    return f"{single} of {len(counts)} arms and folds with a single one"
 
 
 def verdict_table(verdicts):
@@ -68,6 +75,23 @@ def verdict_table(verdicts):
     return pd.DataFrame(rows)
 
 
+def verdict_sentence(verdicts):
+    """Count the verdicts.
+
+    Parameters
+    ----------
+    verdicts : pandas.DataFrame
+        claims.csv.
+
+    Returns
+    -------
+    str
+    """
+    counts = verdicts.verdict.value_counts()
+    each = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return f"Of {len(verdicts)} claims of the report: {each}."
+
+
 def code_sentence(runs):
     """Say which commits made the runs, and whether files differed from them.
 
@@ -81,10 +105,38 @@ def code_sentence(runs):
     str
     """
     commits = sorted({str(commit)[:10] for commit in runs.commit.dropna()})
-    differed = int(runs.dirty.fillna(False).astype(bool).sum())
+    done = (runs.status != "not run").sum()
     return (
-        f"Code: {', '.join(commits) or 'not in a repository'}; in {differed} of {len(runs)} runs "
-        "files differed from the commit."
+        f"Code: {', '.join(commits) or 'not in a repository'}; in {count_dirty(runs)} of the "
+        f"{done} runs that were made files differed from the commit."
+    )
+
+
+def count_dirty(runs):
+    """Count the runs of runs.csv in which files differed from the commit; none has no record."""
+    return int(runs.dirty.fillna(False).astype(bool).sum())
+
+
+def page_footer(profile, runs):
+    """Say at the foot of the page what it was made from, and where that is.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : pandas.DataFrame
+        runs.csv.
+
+    Returns
+    -------
+    str
+        Markdown; addresses are those beside the page.
+    """
+    return (
+        f"Profile {profile.name}. {code_sentence(runs)} Beside this page: the "
+        "[notebook that it is made from](notebooks/06_report.ipynb), [every run](runs/) with its "
+        "settings, curves and scores, [machine and packages](provenance.json), and the "
+        "[digest of each file](checksums.txt). How to cite the study is in "
+        "[CITATION.cff](../../CITATION.cff)."
     )
 
 
@@ -116,6 +168,90 @@ def scan_sentence(trials):
         f"lowest validation loss of {rivals}, {chosen.val_loss:.3f}, and a training loss of "
         f"{chosen.loss:.3f}."
     )
+
+
+def answer_sentence(effects, cell_effects, fold):
+    """Answer the question of the title by the differences that decide it.
+
+    Parameters
+    ----------
+    effects, cell_effects : pandas.DataFrame
+        From `claims.effects` and `cell_scores.effects`.
+    fold : str
+
+    Returns
+    -------
+    str
+    """
+    parts = [
+        ("optimiser", effects, "f1_pooled", "an optimiser and input that work change test F1 by"),
+        ("published_tuned", effects, "f1_pooled", "the published augmentation then by"),
+        ("rigid_elastic", effects, "f1_pooled", "rotation, elastic deformation and grey values by"),
+        ("weight_map_25", cell_effects, "seg_gt", "the border weights, sigma 25, change SEG by"),
+        ("weight_map", cell_effects, "seg_gt", "and sigma 5 by"),
+    ]
+    said = []
+    for name, table, metric, words in parts:
+        rows = table[(table.id == name) & (table.fold == fold) & (table.metric == metric)]
+        said += [f"{words} {_interval(row, '+.3f')}" for row in rows.itertuples()]
+    return f"On {fold_words(fold)}: {'; '.join(said)}." if said else ""
+
+
+def blind_sentence(summary, fold):
+    """Set the arms of the published recipe beside what looks at no network.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Rows of one fold.
+    fold : str
+
+    Returns
+    -------
+    str
+    """
+    f1 = summary[summary.metric == "f1_pooled"].set_index("arm")["mean"]
+    arms = f1.reindex(["none", "augmented", "none_matched", "repeated"]).dropna()
+    if arms.empty:
+        return ""
+    return (
+        f"On {fold_words(fold)} the arms of the published recipe score F1 {arms.min():.3f} to "
+        f"{arms.max():.3f}. Marking every pixel as cell scores {f1['all_foreground']:.3f}, a "
+        f"threshold on how rough the image is {f1['local_variance']:.3f}."
+    )
+
+
+def length_sentence(histories, updates, epochs):
+    """Say how much of the published training the arm with the published augmentation had.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+        Histories of one fold.
+    updates : dict of str to int
+        From `claims.published_epoch_updates`.
+    epochs : int
+        Of the published curve.
+
+    Returns
+    -------
+    str
+    """
+    own = histories[histories.arm == "augmented"]
+    if own.empty:
+        return ""
+    most = int(own.updates.max())
+    return (
+        f"The arm with the published augmentation had {own.epoch.max()} epochs or {most} updates, "
+        f"{most / (epochs * updates['augmented']):.0%} of those of the published run ({epochs} "
+        "epochs), and smaller images and networks. What is said of the published recipe is said of "
+        "that length."
+    )
+
+
+def fold_words(fold):
+    """Name a fold in words."""
+    return "the mean of both videos held out" if fold == "video" else f"fold {fold}"
 
 
 def truth_sentence(truth, pairs):
@@ -206,7 +342,7 @@ def effect_sentences(effects, fold, metric, what):
     fewest, most = rows.n_seeds.min(), rows.n_seeds.max()
     several = f"{fewest} runs" if fewest == most else f"{fewest} to {most} runs"
     runs = "single runs" if most == 1 else f"{several} of each arm"
-    where = "the mean of both videos held out" if fold == "video" else f"fold {fold}"
+    where = fold_words(fold)
     directions = {
         f"Raised test {what}": rows[rows.ci_low > 0],
         f"Lowered test {what}": rows[rows.ci_high < 0],
@@ -263,7 +399,7 @@ def best_sentence(summary, metric, what):
     rows = summary[summary.metric == metric]
     rivals = {row.arm: row for row in rows.itertuples() if row.arm != "previous_frame"}
     best = max(rivals.values(), key=lambda row: row.mean)
-    where = "mean of both videos held out" if best.fold == "video" else f"fold {best.fold}"
+    where = fold_words(best.fold)
     runs = "a single run" if best.n_seeds == 1 else f"{best.n_seeds} runs"
     blind = rivals["image_blind"].mean
     return (
@@ -325,11 +461,14 @@ def _value(row):
         return "–"
     if pd.isna(row.ci_low):
         return f"{row.reproduced:.4g}"
+    if row.ci_low == row.ci_high:
+        return f"{row.reproduced:.3f} (one run)"
     return f"{row.reproduced:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
 
 
 def _interval(row, style):
-    return f"{row.mean:{style}} ({row.ci_low:{style}} to {row.ci_high:{style}})"
+    text = f"{row.mean:{style}} ({row.ci_low:{style}} to {row.ci_high:{style}})"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _effect(row):

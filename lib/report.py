@@ -34,12 +34,14 @@ SHOWN = ["text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png
 INLINE_FORMULA = r"(?<![\\$])\$(?![\s$])(?P<math_inline_tex>(?:\\.|[^\\$`])+?(?<!\s))\$(?![\d$])"
 DISPLAY_FORMULA = r"(?<!\\)\$\$(?P<math_block_tex>[^$`]+)\$\$"
 FORMULA_LINES = r"^ {0,3}\$\$[^$`]+\$\$"
+# A number with its interval and perhaps a share, as text; or the dash of a missing one.
+INTERVAL = re.compile(r"–|[-−+]?[\d.]+( \(([-−+\d. to]+|one run)\))?( \[\d+%\])?")
 LOADING = {"src", "srcset", "poster", "data", "xlink:href"}
 # The second is what nbconvert writes where there is none.
 NO_ALT = ("", "No description has been provided for this image")
 
 
-def figure(path: Path, *, number: str, caption: str, alt: str, source: str = "") -> HTML:
+def figure(path: Path, *, number: str, caption: str, alt: str, sources: dict | None = None) -> HTML:
     """Show an image file as a numbered figure with its data embedded.
 
     Parameters
@@ -50,8 +52,8 @@ def figure(path: Path, *, number: str, caption: str, alt: str, source: str = "")
         Number, which also makes the anchor ``figure-<number>``, and plain text below the image.
     alt : str
         What the image shows, for a reader who cannot see it.
-    source : str
-        Name of the file that holds the plotted values, if there is one.
+    sources : dict of str to str, optional
+        Files that hold the plotted values: name and address, which is empty where there is no link.
 
     Raises
     ------
@@ -62,10 +64,14 @@ def figure(path: Path, *, number: str, caption: str, alt: str, source: str = "")
     if not (mimetype.startswith("image/") and alt.strip()):
         raise ValueError(f"figure {number}: {path} is not an image, or has no alternative text")
     data = base64.b64encode(Path(path).read_bytes()).decode()
-    origin = f' <span class="source">Data: <code>{escape(source)}</code></span>' if source else ""
+    links = ", ".join(_source(name, address) for name, address in (sources or {}).items())
+    origin = f' <span class="source">Data: {links}</span>' if links else ""
+    image = f'<img src="data:{mimetype};base64,{data}" alt="{escape(alt)}">'
+    if mimetype == "image/svg+xml":  # lettering that is not to shrink with a narrow screen
+        label = f'role="group" tabindex="0" aria-label="Figure {escape(number)}"'
+        image = f'<div class="lines" {label}>{image}</div>'
     return HTML(
-        f'<figure id="{_anchor("figure", number)}">'
-        f'<img src="data:{mimetype};base64,{data}" alt="{escape(alt)}">'
+        f'<figure id="{_anchor("figure", number)}">{image}'
         f"<figcaption><strong>Figure {escape(number)}.</strong> {escape(caption)}{origin}"
         f"</figcaption></figure>"
     )
@@ -98,9 +104,11 @@ def table(frame: pd.DataFrame, *, number: str, caption: str, formats: dict | Non
         raise ValueError(f"table {number} has no column {', '.join(map(str, unknown))}")
     columns = []
     for position, (name, values) in enumerate(frame.items()):
-        kind = "number" if all(map(_is_number, values.dropna())) else "words"
+        kind = _kind(values.dropna())
         tag = "td" if position else 'th scope="row"'
-        cells = (_cell(value, name, formats.get(name)) for value in values)
+        cells = [_cell(value, name, formats.get(name)) for value in values]
+        if kind == "interval":
+            cells = [cell.replace("-", "\N{MINUS SIGN}") for cell in cells]
         columns.append(
             [f'<th scope="col" class="{kind}">{escape(str(name))}</th>']
             + [f'<{tag} class="{kind}">{cell}</{tag[:2]}>' for cell in cells]
@@ -120,14 +128,14 @@ def notice(text: str, kind: str) -> HTML:
     if kind not in ("warning", "note"):
         raise ValueError(f"a notice is a 'warning' or a 'note', not {kind!r}")
     title = f"<strong>{kind.capitalize()}</strong>"
-    return HTML(f'<aside class="notice {kind}">{title} {escape(text)}</aside>')
+    return HTML(f'<div class="notice {kind}" role="note">{title} {escape(text)}</div>')
 
 
-def write_report(notebook: Path, page: Path, *, title: str) -> None:
+def write_report(notebook: Path, page: Path, *, title: str, footer: str = "") -> None:
     """Write an executed notebook as one HTML page that loads nothing from outside itself.
 
-    ``title`` heads the page and replaces the notebook's own first-level heading. A page that is
-    there already is replaced in one step, and only by a whole one.
+    ``title`` heads the page and replaces the notebook's own first-level heading; ``footer`` is
+    markdown. A page that is there already is replaced in one step, and only by a whole one.
 
     Raises
     ------
@@ -141,7 +149,9 @@ def write_report(notebook: Path, page: Path, *, title: str) -> None:
         filters={"markdown2html": _markdown2html},
         config=Config(NbConvertBase={"display_data_priority": [*SHOWN, "text/plain"]}),
     )
-    text, _ = exporter.from_filename(str(notebook), {"title": title, "headings": []})
+    text, _ = exporter.from_filename(
+        str(notebook), {"title": title, "footer": footer, "headings": []}
+    )
     if faults := _faults(text):
         raise ValueError(f"no report from {notebook}: " + "; ".join(faults))
     partial = page.with_name(page.name + ".part")
@@ -149,8 +159,20 @@ def write_report(notebook: Path, page: Path, *, title: str) -> None:
     os.replace(partial, page)
 
 
+def _source(name, address):
+    code = f"<code>{escape(name)}</code>"
+    return f'<a href="{quote(address)}">{code}</a>' if address else code
+
+
 def _anchor(kind, number):
     return escape(f"{kind}-{number}".replace(" ", "-"))
+
+
+def _kind(values):
+    """Class of a column: its numbers stand to the right, and its intervals in one line."""
+    if all(map(_is_number, values)):
+        return "number"
+    return "interval" if all(INTERVAL.fullmatch(str(value)) for value in values) else "words"
 
 
 def _is_number(value):
@@ -194,13 +216,14 @@ class _Renderer(markdown.IPythonRenderer):
         return _mathml(body, "inline")
 
     def block_math(self, body):
-        return f'<span class="equation">{_mathml(body, "block")}</span>'
+        box = '<span class="equation" role="group" tabindex="0" aria-label="Formula">'
+        return f"{box}{_mathml(body, 'block')}</span>"
 
     def latex_environment(self, name, body):
         return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
 
     def table(self, text):
-        box = '<div class="scroll" role="region" tabindex="0" aria-label="Table">'
+        box = '<div class="scroll" role="group" tabindex="0" aria-label="Table">'
         return f"{box}<table>{text}</table></div>\n"
 
 
@@ -221,7 +244,7 @@ def _markdown2html(context, source):
     renderer = _Renderer(
         escape=False,
         embed_images=True,
-        attachments=context["cell"].get("attachments", {}),
+        attachments=context.get("cell", {}).get("attachments", {}),
         path=context["resources"]["metadata"]["path"],
     )
     renderer.headings = context["resources"]["headings"]

@@ -12,11 +12,13 @@ import sys
 import time
 
 import nbformat
+import pandas as pd
 import papermill
 from nbclient.exceptions import DeadKernelError
 
 from lib import cells, plan
 from lib.files import StateError, publish, write_text
+from lib.findings import page_footer
 from lib.params import ParamsError, load
 from lib.paths import NOTEBOOKS, relative
 from lib.report import write_report
@@ -147,7 +149,8 @@ def write_chapter(profile, name):
     beside.replace(path)
     if name == "06_report":
         page = profile.outputs / "report.html"
-        write_report(path, page, title=TITLE)
+        footer = page_footer(profile, pd.read_csv(profile.outputs / "runs.csv"))
+        write_report(path, page, title=TITLE, footer=footer)
         write_checksums(profile.outputs)
         print(f"report: {relative(page)}")
 

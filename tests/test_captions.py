@@ -10,13 +10,15 @@ import yaml
 from bs4 import BeautifulSoup
 
 from lib import captions
-from lib.paths import NOTEBOOKS, ROOT
+from lib.paths import NOTEBOOKS, OUTPUTS, ROOT
 
 TEMPLATE = ROOT / "lib" / "report_template" / "figures.yaml"
 SHIPPED = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))
 ENTRIES = """
 frame: {number: "2", caption: "Frame {frame} of {label}.", alt: A grey image}
-scores: {number: 13a, caption: Scores., alt: Some lines, format: svg, source: summary.csv}
+scores:
+  {number: 13a, caption: Scores., alt: Some lines, format: svg,
+  sources: [summary.csv, runs/*/x.csv, ../../params/y.csv]}
 """
 
 
@@ -48,7 +50,10 @@ def test_figure_has_its_number_its_description_and_the_values_of_its_caption(out
 def test_figure_of_lines_names_its_data(outputs):
     shown = show(outputs, "scores")
     assert shown.figure["id"] == "figure-13a"
-    assert shown.figcaption.get_text() == "Figure 13a. Scores. Data: summary.csv"
+    files = "summary.csv, runs/*/x.csv, params/y.csv"
+    assert shown.figcaption.get_text() == f"Figure 13a. Scores. Data: {files}"
+    links = [link["href"] for link in shown.select("a")]
+    assert links == ["summary.csv", "runs/", "../../params/y.csv"]
     content = base64.b64encode(b"the scores").decode()
     assert shown.img["src"] == f"data:image/svg+xml;base64,{content}"
 
@@ -92,3 +97,10 @@ def test_report_shows_every_figure_and_gives_what_its_caption_asks_for():
     }
     assert given == asked
     assert len(calls) == len(given)
+
+
+def test_links_lead_to_files_of_the_published_results():
+    page = OUTPUTS / "study"
+    for entry in SHIPPED.values():
+        for source in entry.get("sources", []):
+            assert list(page.glob(source.replace("runs/*/", "runs/*/*/*/"))), source

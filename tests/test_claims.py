@@ -104,7 +104,7 @@ def test_score_that_was_not_measured():
     ],
 )
 def test_rule_above(monkeypatch, mean, low, high, verdict):
-    monkeypatch.setattr(claims, "paired_difference", lambda *_, **__: (mean, low, high))
+    monkeypatch.setattr(claims, "_difference", lambda *_: (mean, low, high))
     table = pd.DataFrame({"fold": ["last"]})
     found = judge(claim("above", 0.3, margin=0.1), table=table)
     assert found.verdict == verdict
@@ -137,7 +137,7 @@ UP, UNSURE, FLAT, DOWN, MISSING = (
 )
 def test_several_differences_are_judged_together(monkeypatch, found, shown, verdict):
     numbers = dict(zip("cd", found, strict=True))
-    monkeypatch.setattr(claims, "paired_difference", lambda table, arm, *_, **__: numbers[arm])
+    monkeypatch.setattr(claims, "_difference", lambda _, measure, *__: numbers[measure["arm"]])
     stated = claim("above", 0.3, margin=0.0)
     pairs = [{"arm": "c", "against": "b"}, {"arm": "d", "against": "b"}]
     stated["measure"] = {"fold": "last", "metric": "f1_pooled", "differences": pairs}
@@ -488,12 +488,14 @@ def test_leakage_of_arms_that_were_run_on_one_kind_of_fold_alone(leakage):
     assert list(nothing) == ["arm", "metric", "mean", "ci_low", "ci_high"]
 
 
-def test_shipped_effects_are_between_arms_of_the_study():
+def test_shipped_effects_are_between_arms_of_the_profiles():
     stated = yaml.safe_load((PARAMS / "claims.yaml").read_text(encoding="utf-8"))
-    study = yaml.safe_load((PARAMS / "study.yaml").read_text(encoding="utf-8"))["arms"]
+    arms = set(ARMS)
+    for name in ("study", "paper"):
+        arms |= set(yaml.safe_load((PARAMS / f"{name}.yaml").read_text(encoding="utf-8"))["arms"])
     for key in ("id", "what"):
         assert len({effect[key] for effect in stated["effects"]}) == len(stated["effects"])
     for effect in stated["effects"]:
         assert effect.keys() == {"id", "what", "arm", "against"}
-        assert {effect["arm"], effect["against"]} <= ARMS.keys() | study.keys()
+        assert {effect["arm"], effect["against"]} <= arms
     assert set(stated["metrics"]) <= set(METRICS)

@@ -345,8 +345,8 @@ def test_scores_table_has_an_arm_a_row_and_a_metric_a_column():
         ("augmented", "last", "iou", NAN, NAN, NAN),
     ]
     table = curves.scores_table(pd.DataFrame(rows, columns=SUMMARY), "last", ["iou", "f1"])
-    assert table.columns.tolist() == ["arm", "iou", "f1"]
+    assert table.columns.tolist() == ["arm", "iou", "F1"]
     assert table.to_numpy().tolist() == [
         ["none", "1.000 (0.900 to 1.000)", "0.123 (0.100 to 0.200)"],
-        ["augmented", "", "0.500 (0.400 to 0.600)"],
+        ["augmented", "–", "0.500 (0.400 to 0.600)"],
     ]

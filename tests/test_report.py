@@ -180,7 +180,7 @@ def test_contents_link_to_headings_that_are_there_once(soup):
 
 
 def test_the_phantom_is_announced_in_words(soup):
-    box = soup.select_one("aside.notice.warning")
+    box = soup.select_one(".notice.warning[role=note]")
     assert box.get_text() == "Warning Made from the phantom, not from real data."
 
 
@@ -235,11 +235,43 @@ def test_whatever_a_table_says_arrives_as_text(text, name):
     assert soup_of(notice(text, "note")).get_text() == f"Note {text}"
 
 
+def test_values_with_intervals_stay_in_one_line_with_a_minus_sign():
+    values = ["-0.050 (-0.060 to -0.040)", "0.5", None, "0.7 (0.6 to 0.8) [33%]"]
+    soup = soup_of(
+        table(
+            pd.DataFrame({"arm": ["a-b", "", "", ""], "f1": values, "rule": "0.5 or -1"}),
+            number="1",
+            caption="Scores.",
+        )
+    )
+    cells = [cell.get_text() for cell in soup.select("td.interval")]
+    assert cells == ["−0.050 (−0.060 to −0.040)", "0.5", "–", "0.7 (0.6 to 0.8) [33%]"]
+    assert soup.select_one("tbody .words").get_text() == "a-b"
+    assert soup.select_one("td.words").get_text() == "0.5 or -1"
+
+
+def test_the_files_behind_a_figure_are_linked_where_they_have_an_address(tmp_path):
+    (tmp_path / "a.png").write_bytes(PNG)
+    sources = {"runs/*.csv": "runs/", "a b.csv": "a b.csv", "other": ""}
+    soup = soup_of(figure(tmp_path / "a.png", number="3", caption="", alt="x", sources=sources))
+    assert [link["href"] for link in soup.select("a")] == ["runs/", "a%20b.csv"]
+    assert soup.select_one(".source").get_text() == "Data: runs/*.csv, a b.csv, other"
+
+
+def test_the_footer_is_markdown_and_left_out_where_there_is_none(tmp_path, soup):
+    assert not soup.select("footer")
+    notebook = nbf.new_notebook(cells=[nbf.new_markdown_cell("Text.")])
+    (tmp_path / "a.ipynb").write_text(nbf.writes(notebook), encoding="utf-8")
+    write_report(tmp_path / "a.ipynb", tmp_path / "a.html", title="A", footer="[Runs](runs/).")
+    page = BeautifulSoup((tmp_path / "a.html").read_text(encoding="utf-8"), "html.parser")
+    assert page.select_one("body > footer a")["href"] == "runs/"
+
+
 def test_figure_escapes_what_it_is_told(tmp_path):
     (tmp_path / "a.png").write_bytes(PNG)
     words = '<b>"x" & y</b>'
     soup = soup_of(
-        figure(tmp_path / "a.png", number="3", caption=words, alt=words, source="a<b.csv")
+        figure(tmp_path / "a.png", number="3", caption=words, alt=words, sources={"a<b.csv": ""})
     )
     assert soup.figure["id"] == "figure-3"
     assert soup.figcaption.get_text() == f"Figure 3. {words} Data: a<b.csv"

@@ -1,0 +1,250 @@
+"""What the captions of the report's figures say was found, written from the result files."""
+
+import math
+
+from lib import claims
+from lib.instances import error_counts
+from lib.metrics import COUNTS
+
+
+def covered_sentence(truth):
+    """Say how much of a frame is cell.
+
+    Parameters
+    ----------
+    truth : pandas.DataFrame
+        truth.csv; empty where the data set has no markers.
+
+    Returns
+    -------
+    str
+    """
+    shares = (truth.tp + truth.fn) / truth[list(COUNTS)].sum(axis=1)
+    parts = [
+        f"{own.min():.0%} to {own.max():.0%} in video {video}"
+        for video, own in shares.groupby(truth.video)
+    ]
+    return f"Of a frame, cells cover {' and '.join(parts)}." if parts else ""
+
+
+def sizes_sentence(split, fold):
+    """Say how many frames a fold has on each side.
+
+    Parameters
+    ----------
+    split : splits.Split
+    fold : str
+
+    Returns
+    -------
+    str
+    """
+    return (
+        f"Fold {fold} has {len(split.train)} training, {len(split.validation)} validation and "
+        f"{len(split.test)} test frames."
+    )
+
+
+def ends_sentence(histories, published, *, metric, column, split):
+    """Say where the curves of the report's two arms end, here and as published.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+        Histories of one fold, from `results.read_histories`.
+    published : pandas.DataFrame
+        published_curves.csv.
+    metric, split : str
+        As in published_curves.csv.
+    column : str
+        Column of the histories that answers to them.
+
+    Returns
+    -------
+    str
+    """
+    theirs = published[(published.metric == metric) & (published.split == split)]
+    last = theirs.sort_values("epoch").groupby("arm").value.last()
+    ours = histories.sort_values("updates").groupby(["arm", "seed"]).last()[column]
+    ours = ours.groupby("arm").mean()
+    parts = [
+        f"{words} it ends at {ours[arm]:.2f}, published {last[arm]:.2f}"
+        for arm, words in (("augmented", "With augmentation"), ("none", "without"))
+        if arm in ours and arm in last
+    ]
+    return f"{split.capitalize()}: {'; '.join(parts)}." if parts else ""
+
+
+def equal_updates_sentence(histories, column, what):
+    """Compare the report's two arms after as many updates as both have.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+        Histories of one fold.
+    column : str
+        Column of the histories.
+    what : str
+        Its name in words.
+
+    Returns
+    -------
+    str
+    """
+    pair = histories[histories.arm.isin(["none", "augmented"])]
+    shared = pair.groupby(["arm", "seed"]).updates.max().min()
+    reached = pair[pair.updates <= shared].sort_values("updates").groupby(["arm", "seed"]).last()
+    values = reached[column].groupby("arm").mean()
+    if len(values) < 2:  # an arm is missing, or has an epoch longer than all that the other had
+        return ""
+    return (
+        f"After {shared} updates, the most that both arms have, {what} is {values['none']:.3f} "
+        f"without augmentation and {values['augmented']:.3f} with it."
+    )
+
+
+def left_sentence(histories):
+    """Say which arms never have a validation loss clearly below ln 2.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+
+    Returns
+    -------
+    str
+    """
+    bound = math.log(2) - claims.PLATEAU
+    best = histories.groupby(["arm", "fold", "seed"], sort=False).val_loss.min()
+    best = best.groupby("arm", sort=False).mean()
+    left = [arm for arm, loss in best.items() if not loss < bound]
+    names = f"; not so {', '.join(left)}" if left else ""
+    return (
+        f"{len(best) - len(left)} of {len(best)} arms come below {bound:.2f}, and so leave ln 2, "
+        f"as a mean over runs{names}."
+    )
+
+
+def range_sentence(histories, column, what):
+    """Name the arms whose best epoch is the best and the worst of all arms.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+    column : str
+        Column of the histories; the highest is the best.
+    what : str
+        Its name in words.
+
+    Returns
+    -------
+    str
+    """
+    means = histories.groupby(["arm", "fold", "seed"])[column].max().groupby("arm").mean()
+    means = means.dropna().sort_values(ascending=False)
+    return (
+        f"The best epoch of {means.index[0]} has the highest {what}, {means.iloc[0]:.3f} as a mean "
+        f"over runs, that of {means.index[-1]} the lowest, {means.iloc[-1]:.3f}."
+    )
+
+
+def counts_sentence(effects, fold, names):
+    """Count the differences between arms whose interval lies above zero, and below it.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        From `claims.effects`.
+    fold : str
+    names : dict of str to str
+        Metrics, and what they are called.
+
+    Returns
+    -------
+    str
+    """
+    parts = []
+    for metric, what in names.items():
+        rows = effects[(effects.fold == fold) & (effects.metric == metric)].dropna(subset="mean")
+        above, below = int((rows.ci_low > 0).sum()), int((rows.ci_high < 0).sum())
+        parts.append(
+            f"Of {len(rows)} differences in {what}, {above} lie above zero with the whole of "
+            f"their interval and {below} below it."
+        )
+    return " ".join(parts)
+
+
+def frame_sentence(metrics, examples, fold):
+    """Say what arms score on the frame of a figure.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        metrics.csv.
+    examples : dict of str to dict
+        Examples of seed 0 by arm, from `results.read_examples`; all of one frame.
+    fold : str
+
+    Returns
+    -------
+    str
+    """
+    rows = metrics[(metrics.fold == fold) & (metrics.seed == 0) & (metrics.metric == "f1")]
+    values = rows.set_index(["arm", "video", "frame"]).value
+    scores = {
+        arm: values[arm, str(example["video"]), int(example["frame"])]
+        for arm, example in examples.items()
+    }
+    example = next(iter(examples.values()))
+    place = f"Video {example['video']}, frame {example['frame']}, fold {fold}."
+    low, high = min(scores, key=scores.get), max(scores, key=scores.get)
+    if len(scores) < 3:
+        each = " and ".join(f"{score:.3f} ({arm})" for arm, score in scores.items())
+        return f"{place} F1 of this frame: {each}."
+    return (
+        f"{place} F1 of this frame is from {scores[low]:.3f} ({low}) to {scores[high]:.3f} "
+        f"({high}), at a probability of one half."
+    )
+
+
+def errors_sentence(labels, found):
+    """Count false merges and splits of each arm in the frame of a figure.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (M, N)
+        True cells.
+    found : dict of str to ndarray
+        Cells by arm.
+
+    Returns
+    -------
+    str
+    """
+    parts = []
+    for arm, cells in found.items():
+        errors = error_counts(labels, cells)
+        parts.append(f"{arm} {errors['merges']} and {errors['splits']}")
+    return f"Cells merged and cells split in this frame: {', '.join(parts)}."
+
+
+def cost_sentence(costs):
+    """Name the arms at both ends of the line along the best.
+
+    Parameters
+    ----------
+    costs : pandas.DataFrame
+        From `cell_scores.costs`.
+
+    Returns
+    -------
+    str
+    """
+    known = costs.dropna(subset=["minutes", "mean"]).sort_values("minutes")
+    if known.empty:
+        return ""
+    cheap, best = known.iloc[0], known.loc[known["mean"].idxmax()]
+    return (
+        f"The cheapest is {cheap.arm}, {cheap['mean']:.3f} after {cheap.minutes:.1f} minutes a "
+        f"run; the best is {best.arm}, {best['mean']:.3f} after {best.minutes:.1f}."
+    )

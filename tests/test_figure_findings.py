@@ -1,0 +1,126 @@
+"""What captions say, from constructed tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import figure_findings as found
+from lib.splits import Split
+
+
+def history(arm, seed, updates, **columns):
+    return pd.DataFrame({"arm": arm, "fold": "last", "seed": seed, "updates": updates} | columns)
+
+
+@pytest.fixture
+def histories():
+    return pd.concat(
+        [
+            history("none", 0, [10, 20], val=[0.5, 0.7]),
+            history("none", 1, [10, 20], val=[0.3, 0.5]),
+            history("augmented", 0, [10, 30], val=[0.9, 0.1]),
+        ]
+    )
+
+
+def test_share_of_a_frame_that_is_cell():
+    truth = pd.DataFrame({"video": ["01", "01", "02"], "tp": [30, 20, 40], "fn": [0, 5, 10]})
+    truth = truth.assign(fp=5, tn=[65, 70, 45])
+    sentence = found.covered_sentence(truth)
+    assert sentence == "Of a frame, cells cover 25% to 30% in video 01 and 50% to 50% in video 02."
+    assert found.covered_sentence(truth[:0]) == ""
+
+
+def test_sizes_of_a_fold():
+    split = Split("last", [("01", 0)] * 5, [("01", 9)], [("02", 0)] * 2)
+    assert found.sizes_sentence(split, "last") == (
+        "Fold last has 5 training, 1 validation and 2 test frames."
+    )
+
+
+def test_ends_are_means_over_seeds_beside_the_last_published_value(histories):
+    published = pd.DataFrame(
+        {"metric": "loss", "arm": "none", "split": "validation", "epoch": [2, 1], "value": [2, 9]}
+    )
+    settings = {"metric": "loss", "column": "val", "split": "validation"}
+    sentence = found.ends_sentence(histories, published, **settings)
+    assert sentence == "Validation: without it ends at 0.60, published 2.00."
+    assert found.ends_sentence(histories[:0], published, **settings) == ""
+
+
+def test_arms_are_compared_at_the_updates_that_both_have(histories):
+    sentence = found.equal_updates_sentence(histories, "val", "the loss")
+    assert sentence == (
+        "After 20 updates, the most that both arms have, the loss is 0.600 without augmentation "
+        "and 0.900 with it."
+    )
+    late = histories[(histories.arm == "none") | (histories.updates > 20)]
+    assert found.equal_updates_sentence(late, "val", "the loss") == ""
+    alone = histories[histories.arm == "none"]
+    assert found.equal_updates_sentence(alone, "val", "the loss") == ""
+
+
+def test_best_and_worst_arm_by_the_best_epoch_of_each_run(histories):
+    assert found.range_sentence(histories, "val", "F1") == (
+        "The best epoch of augmented has the highest F1, 0.900 as a mean over runs, that of none "
+        "the lowest, 0.600."
+    )
+
+
+def test_arms_that_never_leave_the_plateau_are_named(histories):
+    losses = histories.rename(columns={"val": "val_loss"})
+    assert found.left_sentence(losses) == (
+        "2 of 2 arms come below 0.64, and so leave ln 2, as a mean over runs."
+    )
+    stuck = losses.assign(val_loss=losses.val_loss.where(losses.arm == "augmented", 0.69))
+    assert found.left_sentence(stuck) == (
+        "1 of 2 arms come below 0.64, and so leave ln 2, as a mean over runs; not so none."
+    )
+
+
+def test_differences_are_counted_by_their_whole_interval():
+    effects = pd.DataFrame(
+        {
+            "fold": ["video"] * 4 + ["last"],
+            "metric": "f1",
+            "mean": [0.2, 0.2, -0.2, np.nan, 0.2],
+            "ci_low": [0.1, -0.1, -0.3, np.nan, 0.1],
+            "ci_high": [0.3, 0.3, -0.1, np.nan, 0.3],
+        }
+    )
+    assert found.counts_sentence(effects, "video", {"f1": "F1"}) == (
+        "Of 3 differences in F1, 1 lie above zero with the whole of their interval and 1 below it."
+    )
+
+
+@pytest.fixture
+def metrics():
+    rows = [("a", 7, 0.5), ("b", 7, 0.25), ("c", 7, 0.75), ("a", 8, 0.9)]
+    table = pd.DataFrame(rows, columns=["arm", "frame", "value"])
+    return table.assign(fold="last", seed=0, video="02", metric="f1")
+
+
+def test_scores_of_the_frame_that_is_shown(metrics):
+    example = {"video": np.str_("02"), "frame": np.int64(7)}
+    pair = dict.fromkeys(["a", "b"], example)
+    assert found.frame_sentence(metrics, pair, "last") == (
+        "Video 02, frame 7, fold last. F1 of this frame: 0.500 (a) and 0.250 (b)."
+    )
+    sentence = found.frame_sentence(metrics, pair | {"c": example}, "last")
+    assert "from 0.250 (b) to 0.750 (c)" in sentence
+
+
+def test_merges_and_splits_of_the_frame_that_is_shown():
+    labels = np.repeat([[1, 1, 2, 2]], 4, axis=0)
+    cells = {"whole": labels, "merged": np.ones_like(labels)}
+    assert found.errors_sentence(labels, cells) == (
+        "Cells merged and cells split in this frame: whole 0 and 0, merged 1 and 0."
+    )
+
+
+def test_cheapest_and_best_arm():
+    costs = pd.DataFrame({"arm": ["a", "b", "c"], "minutes": [4, 2, 3], "mean": [0.5, 0.4, 0.6]})
+    assert found.cost_sentence(costs) == (
+        "The cheapest is b, 0.400 after 2.0 minutes a run; the best is c, 0.600 after 3.0."
+    )
+    assert found.cost_sentence(costs[:0]) == ""
