@@ -75,6 +75,9 @@ clean: ## Remove the profile's outputs
 	rm -rf outputs/$(basename $(notdir $(PARAMS)))
 
 # The environment is made anew for another lock file or a changed one, so that nothing old stays in it.
+# A lock file is made by `uv pip compile --universal --generate-hashes --no-strip-extras --no-header
+# --python-version 3.11 --extra cpu --extra test pyproject.toml -o requirements.lock` (gpu for cpu). It
+# keeps the extras: without them the pip of Python 3.11 overlooks a pin as soon as a newer release is out.
 $(VENV)/.$(LOCK).ready: $(LOCK) pyproject.toml
 	@$(PYTHON3) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
 		"error: Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + \
