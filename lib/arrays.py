@@ -176,6 +176,26 @@ def mark_unknown(labels: np.ndarray, markers: np.ndarray, radius: float) -> np.n
     return np.where(near & (labels == 0), UNKNOWN, labels)
 
 
+def mark_margin(labels: np.ndarray, distances: np.ndarray, margin: int) -> np.ndarray:
+    """Mark the background in the margin of a frame, where cells may be that nobody marked.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N), uint16
+        Instance ids.
+    distances : ndarray of int, shape (M, N)
+        Of each pixel to the edge of the frame, from `instances.edge_distances`.
+    margin : int
+        Width of the margin, px.
+
+    Returns
+    -------
+    ndarray of shape (M, N), uint16
+        The labels, with `UNKNOWN` in the background of the margin.
+    """
+    return np.where((distances < margin) & (labels == 0), UNKNOWN, labels)
+
+
 def normalise_frames(images: np.ndarray) -> np.ndarray:
     """Give each frame mean 0 and standard deviation 1.
 

@@ -173,7 +173,7 @@ def score(opened, reading):
         insides=[maps[pair][1] for pair in validation],
     )
     chosen, scores = choose(table)
-    truth = Truth(opened, sorted({video for video, _ in split.test}))
+    truth = Truth(opened, split)
     shape, best = tuple(opened.record["shape"]), constants.best_method(scores)
     keys = {
         "arm": reading.arm,
@@ -193,12 +193,17 @@ def score(opened, reading):
                 foreground = instances.enlarge(probability, shape) >= threshold
                 rows.append(keys | truth.count(video, frame, found, foreground))
                 if method == best and (video, frame) in shown:
-                    kept[video, frame] = found
+                    kept[video, frame] = instances.in_field(found, truth.margin)
     path = reading.path(outputs)
     write_table(path, pd.DataFrame(rows))
     if reading.seed in (0, "mean"):
         cell_frames.save_cells(path.with_suffix(".npz"), kept)
-    record = {"fingerprint": reading.fingerprint, "constants": chosen, "validation_seg": scores}
+    record = {
+        "fingerprint": reading.fingerprint,
+        "constants": chosen,
+        "validation_seg": scores,
+        "margin": truth.margin,
+    }
     write_json(path.with_suffix(".json"), record)
 
 
@@ -223,7 +228,7 @@ def score_references(profile, runs, say=print):
     opened, rows, sizes = study.open_study(profile.path), [], _sizes(runs)
     for fold in folds:
         split = plan.read_split(profile.settings, fold, opened.record, profile.outputs)
-        truth = Truth(opened, sorted({video for video, _ in split.test}))
+        truth = Truth(opened, split)
         for arm, predictions in _references(opened, split, sizes).items():
             keys = {
                 "arm": arm,
@@ -329,21 +334,27 @@ def mean_maps(folders, *, turned):
 
 
 class Truth:
-    """What is known of the cells of some videos: silver truth, gold truth, markers.
+    """What is known of the cells of the test videos: silver truth, gold truth, markers.
 
     Parameters
     ----------
     opened : study.Study
-    videos : list of str
+    split : splits.Split
+        Where no truth has a cell is read off its training side: `instances.field_margin`.
     """
 
-    def __init__(self, opened, videos):
+    def __init__(self, opened, split):
+        videos = sorted({video for video, _ in split.test})
         self.silver = opened.labels
         self.gold = {video: study.gold(opened, video) for video in videos}
         self.markers = {video: study.markers(opened, video) for video in videos}
+        known = study.full_labels(opened, [*split.train, *split.validation])
+        self.margin = instances.field_margin(known)
 
     def count(self, video, frame, cells, foreground):
         """Count what every measure of a frame is made of.
+
+        Cells that lie wholly in the margin of the frame, and their pixels, are left out first.
 
         Parameters
         ----------
@@ -364,11 +375,13 @@ class Truth:
             markers where there are none.
         """
         silver = self.silver[video][frame]
+        found = instances.in_field(cells, self.margin)
+        foreground, cells = foreground & ((found > 0) | (cells == 0)), found
         counts = {"video": video, "frame": frame}
         for name, labels in (("gold", self.gold[video].get(frame)), ("silver", silver)):
             # Where there is no gold truth its columns are there all the same, and empty.
-            found = instances.seg_counts(silver if labels is None else labels, cells)
-            values = {f"{name}_{key}": value for key, value in found.items()}
+            scored = instances.seg_counts(silver if labels is None else labels, cells)
+            values = {f"{name}_{key}": value for key, value in scored.items()}
             counts |= dict.fromkeys(values) if labels is None else values
         known = silver
         if frame in self.markers[video]:

@@ -53,6 +53,7 @@ COLOURS = {
     "known_25_constant": "#77AADD",
     "known_25_bare": "#BBCC33",
     "known_25_strong": "#AAAA00",
+    "known_25_field": "#DDAACC",
     # What is scored without a network.
     "all_foreground": "#777777",
     "image_blind": "#777777",

@@ -11,7 +11,7 @@ Matula et al. (2015), 10.1371/journal.pone.0144959: DET (AOGM-D).
 """
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, maximum
 from skimage.feature import peak_local_max
 from skimage.filters import gaussian
 from skimage.measure import label
@@ -169,6 +169,74 @@ def remove_small(cells, smallest):
     kept = np.bincount(cells.ravel()) >= max(smallest, 1)  # an id that is not there is not kept
     kept[0] = False
     return (np.cumsum(kept) * kept)[cells]
+
+
+def edge_distances(shape):
+    """Give each pixel of a frame its distance to the nearest edge of the frame.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns.
+
+    Returns
+    -------
+    ndarray of int, shape (M, N)
+        Along rows or columns, px; 0 in the outermost pixels.
+    """
+    rows, columns = (np.minimum(np.arange(size), np.arange(size)[::-1]) for size in shape)
+    return np.minimum.outer(rows, columns)
+
+
+def field_margin(frames):
+    """Measure how far from the edge of the frame every labelled cell reaches at least.
+
+    The challenge marks only cells that reach into its field of interest, which leaves out a margin
+    of the frame, 50 px wide in the data set of the study. Cells that lie in there wholly are on
+    the image, but in no truth.
+
+    Parameters
+    ----------
+    frames : iterable of ndarray of int, shape (M, N)
+        Instance ids, 0 for background.
+
+    Returns
+    -------
+    int
+        The least depth that a cell reaches, px; 0 where there is no cell.
+
+    References
+    ----------
+    Maška et al. (2023), 10.1038/s41592-023-01879-y, and the challenge's page on its annotations.
+    """
+    reaches = [_edge_reaches(labels).min() for labels in frames if labels.any()]
+    return int(min(reaches, default=0))
+
+
+def in_field(cells, margin):
+    """Remove the cells that lie wholly in the margin of a frame, where no truth has any.
+
+    Parameters
+    ----------
+    cells : ndarray of int, shape (M, N)
+        Instance ids.
+    margin : int
+        From `field_margin`, px.
+
+    Returns
+    -------
+    ndarray of int, shape (M, N)
+        Ids as they were.
+    """
+    ids = np.unique(cells[cells > 0])
+    if not ids.size:
+        return cells
+    return np.where(np.isin(cells, ids[_edge_reaches(cells) < margin]), 0, cells)
+
+
+def _edge_reaches(cells):
+    """Distance to the edge of the innermost pixel of each cell, in the order of their ids."""
+    return maximum(edge_distances(cells.shape), cells, np.unique(cells[cells > 0]))
 
 
 # Measures -------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib import params, plan
-from lib.arrays import mark_unknown, normalise_frames, resample
+from lib.arrays import mark_margin, mark_unknown, normalise_frames, resample
 from lib.augmentation import REFERENCE_SIZE
 from lib.data import read_gold, read_markers, read_video
+from lib.instances import edge_distances, field_margin
 
 
 @dataclass(frozen=True)
@@ -84,34 +85,51 @@ def load_side(study, pairs, settings):
     return images, labels
 
 
-def load_training_side(study, pairs, settings):
-    """Make the arrays that a network learns from, or is validated on.
+def load_training_sides(study, split, settings):
+    """Make the arrays that a network learns from, and those that it is validated on.
 
     Parameters
     ----------
     study : Study
-    pairs : list of tuple
-        Video and frame number, of training or validation frames.
+    split : splits.Split
     settings : dict
         Settings of the run.
 
     Returns
     -------
-    images, labels
-        As from `load_side`. Where training.unknown is set, labels hold `arrays.UNKNOWN` near the
-        markers of cells that the silver truth misses.
+    training, validation : tuple of ndarray
+        Images and labels, as from `load_side`. Labels hold `arrays.UNKNOWN` where it is not known
+        whether there is a cell: near the markers of cells that the silver truth misses where
+        training.unknown is set, and in the margin of the frame where training.field is.
     """
-    images, labels = load_side(study, pairs, settings)
-    if not settings.get("training.unknown"):
-        return images, labels
-    radius = settings["training.unknown"] * study.record["shape"][0] / REFERENCE_SIZE
-    by_video = {video: markers(study, video) for video in {video for video, _ in pairs}}
-    known = np.stack(
-        [
-            mark_unknown(cells, by_video[video].get(frame, np.zeros_like(cells)), radius)
-            for (video, frame), cells in zip(pairs, full_labels(study, pairs), strict=True)
-        ]
+    return tuple(
+        _with_unknown(study, pairs, settings, _margin(study, split, settings))
+        for pairs in (split.train, split.validation)
     )
+
+
+def _margin(study, split, settings):
+    if not settings.get("training.field"):
+        return 0
+    return field_margin(full_labels(study, [*split.train, *split.validation]))
+
+
+def _with_unknown(study, pairs, settings, margin):
+    images, labels = load_side(study, pairs, settings)
+    radius = settings.get("training.unknown", 0) * study.record["shape"][0] / REFERENCE_SIZE
+    if not (radius or margin):
+        return images, labels
+    known = full_labels(study, pairs)
+    if radius:
+        by_video = {video: markers(study, video) for video in {video for video, _ in pairs}}
+        found = [by_video[video].get(frame) for video, frame in pairs]
+        known = np.stack(
+            [
+                cells if marked is None else mark_unknown(cells, marked, radius)
+                for cells, marked in zip(known, found, strict=True)
+            ]
+        )
+    known = mark_margin(known, edge_distances(known.shape[1:]), margin)
     return images, resample(known, known, settings["image.size"])[1]
 
 

@@ -242,7 +242,8 @@ def target(labels, settings):
         w0 = settings["weight_map.w0"]
         maps = [weight_map(frame, w0=w0, sigma=sigma) for frame in labels]
         return masks, np.stack(maps) * weights
-    return (masks, weights) if settings.get("training.unknown") else (masks,)
+    some_unknown = settings.get("training.unknown") or settings.get("training.field")
+    return (masks, weights) if some_unknown else (masks,)
 
 
 def _sample(images, labels, settings, seed, index):

@@ -11,6 +11,7 @@ from lib import cell_scores, cells, params, plan, study
 from lib.arrays import UNKNOWN, to_gap_mask
 from lib.evaluation import STEPS, save_predictions
 from lib.files import StateError
+from lib.splits import Split
 from lib.statistics import summarise
 
 RUN = "gap_weighted/last/seed0"
@@ -180,19 +181,37 @@ def test_training_frames_are_unknown_where_a_marked_cell_has_no_label(load):
     profile, _ = load()
     opened = study.open_study(profile.path)
     settings = profile.arms["gap_weighted"] | {"training.unknown": 80.0}
-    pairs = [("02", 0), ("02", 1)]
-    _, labels = study.load_training_side(opened, pairs, settings)
+    split = Split("mine", [("02", 0), ("02", 1)], [("02", 2)], [])
+    (_, labels), _ = study.load_training_sides(opened, split, settings)
     # The phantom's silver truth has every cell.
     assert (labels != UNKNOWN).all()
     lost = np.unique(opened.labels["02"][1])[1]
     opened.labels["02"][1][opened.labels["02"][1] == lost] = 0
-    _, labels = study.load_training_side(opened, pairs, settings)
+    (_, labels), (_, validation) = study.load_training_sides(opened, split, settings)
     assert not (labels[0] == UNKNOWN).any()
     assert (labels[1] == UNKNOWN).any()
-    _, plain = study.load_side(opened, pairs, settings)
+    assert not (validation == UNKNOWN).any()
+    _, plain = study.load_side(opened, split.train, settings)
     np.testing.assert_array_equal(np.where(labels == UNKNOWN, 0, labels), plain)
     off = settings | {"training.unknown": 0.0}
-    np.testing.assert_array_equal(study.load_training_side(opened, pairs, off)[1], plain)
+    np.testing.assert_array_equal(study.load_training_sides(opened, split, off)[0][1], plain)
+
+
+def test_margin_in_which_no_cell_lies_wholly_is_unknown(load):
+    profile, _ = load()
+    opened = study.open_study(profile.path)
+    opened.labels["01"][:3] = 0
+    opened.labels["01"][0][9:30, 9:30] = 5  # reaches 29 px deep
+    opened.labels["01"][1][:21, 30:40] = 6  # reaches 20 px deep
+    split = Split("mine", [("01", 0)], [("01", 1), ("01", 2)], [])
+    settings = profile.arms["gap_weighted"] | {"training.field": True}
+    (_, training), (_, validation) = study.load_training_sides(opened, split, settings)
+    inside = np.zeros((64, 64), bool)
+    inside[20:44, 20:44] = True
+    for labels, pairs in ((training, split.train), (validation, split.validation)):
+        _, plain = study.load_side(opened, pairs, settings)
+        np.testing.assert_array_equal(labels == UNKNOWN, ~inside & (plain == 0))
+        np.testing.assert_array_equal(labels[labels != UNKNOWN], plain[labels != UNKNOWN])
 
 
 def test_false_pixels_near_a_missed_cell_are_told_apart(load):
@@ -203,7 +222,8 @@ def test_false_pixels_near_a_missed_cell_are_told_apart(load):
     # The others are wider than the data's cells would be at this size.
     lost = np.where(areas, areas, areas.max()).argmin()
     labels[labels == lost] = 0
-    truth = cells.Truth(opened, ["02"])
+    truth = cells.Truth(opened, Split("mine", [("01", 0)], [], [("02", 1)]))
+    truth.margin = 0
     counts = truth.count("02", 1, found, found > 0)
     assert counts["foreground_fp"] == counts["fp"] == (found == lost).sum() > 0
     assert counts["known_fp"] == counts["foreground_fn"] == 0
@@ -213,6 +233,27 @@ def test_false_pixels_near_a_missed_cell_are_told_apart(load):
     assert 0 < counts["known_fp"] < counts["foreground_fp"] == (labels == 0).sum()
     counts = truth.count("02", 1, found, ~everywhere)
     assert counts["foreground_fn"] == (labels > 0).sum()
+
+
+def test_cells_in_the_margin_are_left_out_of_every_count(load):
+    profile, _ = load()
+    opened = study.open_study(profile.path)
+    opened.labels["01"][0], opened.labels["02"][1] = np.zeros((2, 64, 64))
+    opened.labels["01"][0][9:30, 9:30] = 5  # reaches 29 px deep
+    opened.labels["02"][1][25:30, 25:30] = 1
+    truth = cells.Truth(opened, Split("mine", [("01", 0)], [], [("02", 1)]))
+    assert truth.margin == 29
+    whole = truth.count("02", 1, opened.labels["02"][1], opened.labels["02"][1] > 0)
+    found = opened.labels["02"][1].copy()
+    found[:20, :20] = 3
+    assert truth.count("02", 1, found, found > 0) == whole
+    # Foreground that belongs to no cell stays.
+    loose = found > 0
+    loose[50, 50] = True
+    assert truth.count("02", 1, found, loose)["foreground_fp"] == 1
+    # A cell that reaches out of the margin stays, with all its pixels.
+    found[31:, 31:34] = 2
+    assert truth.count("02", 1, found, found > 0)["foreground_fp"] == 33 * 3
 
 
 def test_no_cells_yet(load):

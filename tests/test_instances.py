@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lib.instances import seg_scores, to_cells
+from lib.instances import edge_distances, field_margin, in_field, seg_scores, to_cells
 
 LABELS = hnp.arrays(np.uint16, (8, 9), elements=st.integers(0, 4))
 
@@ -19,6 +19,31 @@ def test_diagonal_neighbours_are_two_cells():
     assert to_cells(mask).tolist() == [[1, 1, 0, 2], [1, 0, 0, 2], [0, 3, 0, 2]]
     assert not to_cells(np.zeros((3, 4), bool)).any()
     assert (to_cells(np.ones((3, 4), bool)) == 1).all()
+
+
+# The field of interest
+
+
+def test_distance_to_the_edge():
+    assert edge_distances((3, 5)).tolist() == [[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
+
+
+def test_cells_that_lie_in_the_margin_wholly_are_removed():
+    cells = np.zeros((9, 9), int)
+    cells[0:2, 0:9], cells[3:9, 2], cells[6, 6] = 4, 7, 9  # reach 1, 2 and 2 px deep
+    assert field_margin([cells]) == 1
+    assert field_margin([np.where(cells == 4, 0, cells), cells * 0]) == 2
+    assert (in_field(cells, 1) == cells).all()
+    assert set(np.unique(in_field(cells, 2))) == {0, 7, 9}
+    assert not in_field(cells, 3).any()
+
+
+@given(LABELS, st.integers(0, 5))
+def test_margin_of_what_is_left_is_at_least_that_which_was_asked_for(cells, margin):
+    left = in_field(cells, margin)
+    assert ((left == cells) | (left == 0)).all()
+    assert field_margin([left]) >= margin or not left.any()
+    assert (in_field(cells, field_margin([cells])) == cells).all()
 
 
 # SEG

@@ -122,6 +122,9 @@ def test_unknown_pixels_are_background_and_count_for_nothing(arm):
     assert (weights[labels == UNKNOWN] == 0).all()
     np.testing.assert_array_equal(weights[labels != UNKNOWN], known[1][labels != UNKNOWN])
     assert (known[1] > 0).all()
+    # Wherever the unknown comes from, it is weighed out.
+    margin = training.target(labels, SMOKE[arm] | {"training.field": True})
+    np.testing.assert_array_equal(margin[1], weights)
 
 
 def test_network_has_a_logit_for_each_map():
