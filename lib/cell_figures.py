@@ -147,7 +147,8 @@ def draw_contours(image, labels, found, title):
         ones filled pink, true cells that were cut in several yellow.
     """
     count = len(found) + 1
-    columns = 2 if count <= 4 else 3
+    # As few empty places as may be.
+    columns = 2 if count <= 4 else min((3, 4), key=lambda number: -count % number)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(WIDTH, rows * (WIDTH / columns + 0.25) + 0.3), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flat

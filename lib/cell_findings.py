@@ -58,6 +58,28 @@ def ladder_sentence(summary, metric, what):
     )
 
 
+def margin_sentence(constants):
+    """Say which found cells are left out because no truth marks any where they are.
+
+    Parameters
+    ----------
+    constants : pandas.DataFrame
+        cells_constants.csv.
+
+    Returns
+    -------
+    str
+    """
+    margins = constants.groupby("fold", sort=False).margin.first()
+    each = " and ".join(f"{margin} px (fold {fold})" for fold, margin in margins.items())
+    return (
+        "The challenge marks cells only in its field of interest, which leaves out a margin of the "
+        f"frame. The training side shows how wide it is: none of its cells lies nearer than {each} "
+        "to the edge with all its pixels. Found cells that do are left out, with their foreground, "
+        "of what follows, whatever found them."
+    )
+
+
 def references_last(summary):
     """Put what is no network behind the arms."""
     known = summary.arm.map(cell_figures.is_reference)

@@ -218,7 +218,7 @@ def constants_table(profile, runs):
     -------
     pandas.DataFrame
         A row a reading and method: arm, fold, seed, turned, method, threshold, marker, smallest,
-        grow, split, validation_seg.
+        grow, split, validation_seg, margin (of the fold, from `instances.field_margin`).
     """
     rows = []
     for reading in cells.readings(profile, runs):
@@ -230,7 +230,7 @@ def constants_table(profile, runs):
                 keys
                 | {"method": method}
                 | chosen
-                | {"validation_seg": record["validation_seg"][method]}
+                | {"validation_seg": record["validation_seg"][method], "margin": record["margin"]}
                 for method, chosen in record["constants"].items()
             ]
     return pd.DataFrame(rows)

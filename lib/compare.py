@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbformat import v4
 
-from lib import comparison, curves, figures, report
+from lib import arm_curves, comparison, curves, figures, report
 from lib.files import StateError
 from lib.paths import OUTPUTS, relative
 from lib.statistics import is_video_fold
@@ -168,7 +168,7 @@ def _curves(a, b, drawn, scratch):
     for fold in shared:
         histories = comparison.read_histories(a, b, fold)
         for metric, label in CURVES.items():
-            figure = curves.draw_two_studies(
+            figure = arm_curves.draw_two_studies(
                 histories, (a.name, b.name), metric=metric, label=label
             )
             yield report.figure(

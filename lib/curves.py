@@ -1,4 +1,4 @@
-"""Figures made of lines: training curves (5 and 6), the learning-rate scan, scores and effects."""
+"""Figures made of lines: training curves of a run (5, 6), learning-rate scan, scores, effects."""
 
 import math
 from textwrap import fill
@@ -35,7 +35,7 @@ def draw_history(history):
     for side, (prefix, line) in SIDES.items():
         loss.plot(history.updates, history[f"{prefix}loss"], line, color="#0072B2", label=side)
         f1.plot(history.updates, history[f"{prefix}f1"], line, color="#0072B2", label=side)
-    _mark_plateau(loss)
+    mark_plateau(loss)
     loss.set(xlabel="updates", ylabel="binary cross-entropy", ylim=(0, None))
     f1.set(xlabel="updates", ylabel="F1, pooled over the epoch", ylim=(0, 1))
     f1.legend(loc="best")
@@ -87,89 +87,11 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             # One range for both: how much further the arm with augmentation went is the point.
             panel.set(xscale="log", xlim=(10, 2 * published.updates.max()))
         if metric == "loss":
-            _mark_plateau(panel)
+            mark_plateau(panel)
     panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")
     for panel in panels:
         panel.set_ylim(0, 1.7 if metric == "loss" else 1)
-    _legend_below(figure, panels[0])
-    return figure
-
-
-@style()
-def draw_arms_by_update(histories, arms, *, metric, label):
-    """Draw the validation curves of many arms by update, the axis on which arms are compared.
-
-    Parameters
-    ----------
-    histories : pandas.DataFrame
-        A fold gets a panel.
-    arms : list of str
-    metric : str
-        Column of the histories.
-    label : str
-        Of the vertical axis.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A line an arm: the mean over seeds, with a band from the lowest to the highest seed where
-        there are several.
-    """
-    folds = list(histories.fold.unique())
-    figure, panels = _panels(len(folds), height=3.6)
-    for panel, fold in zip(panels, folds, strict=True):
-        for arm in arms:
-            chosen = histories[(histories.arm == arm) & (histories.fold == fold)]
-            _draw_seeds(panel, chosen, metric, color=arm_colour(arm), label=arm)
-        panel.set(title=f"fold {fold}", xlabel="updates")
-        _set_scales(panel, metric)
-    panels[0].set_ylabel(label)
-    _legend_below(figure, panels[0])
-    return figure
-
-
-@style()
-def draw_two_studies(histories, studies, *, metric, label):
-    """Draw the validation curves of two studies over each other, an arm a panel.
-
-    Parameters
-    ----------
-    histories : pandas.DataFrame
-        Histories of one fold, with the columns arm, seed and study. An arm that only one of the
-        studies has gets a panel, too.
-    studies : tuple of str
-        The two, as in the column ``study``.
-    metric : str
-        Column of the histories.
-    label : str
-        Of the vertical axes.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Lines and bands as in `draw_arms_by_update`; blue and whole for the first study, orange and
-        dashed for the second.
-    """
-    arms = list(histories.arm.unique())
-    columns = min(3, len(arms))
-    rows = math.ceil(len(arms) / columns)
-    figure = Figure(figsize=(WIDTH, 0.6 + 2 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    looks = {"color": "#0072B2", "ls": "-"}, {"color": "#D55E00", "ls": "--"}
-    for panel, arm in zip(panels.flat, arms, strict=False):
-        for study, look in zip(studies, looks, strict=True):
-            chosen = histories[(histories.arm == arm) & (histories.study == study)]
-            _draw_seeds(panel, chosen, metric, label=study, **look)
-        panel.set_title(arm)
-        _set_scales(panel, metric)
-    for panel in panels.flat[len(arms) :]:
-        panel.set_axis_off()
-    # The lowest panel of a column need not be in the last row.
-    for panel in panels.flat[max(0, len(arms) - columns) : len(arms)]:
-        panel.set_xlabel("updates")
-        panel.tick_params(labelbottom=True)
-    figure.supylabel(label)
-    _legend_below(figure, panels[0, 0])
+    legend_below(figure, panels[0])
     return figure
 
 
@@ -198,10 +120,10 @@ def draw_scan(trials):
         panel.axvline(rate, color="#D55E00", lw=1, label="chosen")
     for rate in trials.learning_rate[trials.diverged]:
         panel.axvline(rate, color="#aaaaaa", ls=":", label="diverged")
-    _mark_plateau(panel)
+    mark_plateau(panel)
     panel.set(xscale="log", xlabel="learning rate", ylabel="binary cross-entropy")
     panel.margins(y=0.3)
-    _legend_below(figure, panel)
+    legend_below(figure, panel)
     return figure
 
 
@@ -249,7 +171,7 @@ def draw_scores(summary, metric, label, published):
     panel.set(yticks=range(len(rows)), yticklabels=rows.arm, xlabel=label, xlim=(0, 1))
     panel.invert_yaxis()
     panel.grid(axis="x")
-    _legend_below(figure, panel)
+    legend_below(figure, panel)
     return figure
 
 
@@ -288,7 +210,7 @@ def draw_effects(effects, metrics):
     for fold, (colour, marker) in looks.items():
         words = "both videos held out" if fold == "video" else f"fold {fold}"
         panels[0].plot([], [], marker, color=colour, ls="-", label=words)
-    _legend_below(figure, panels[0])
+    legend_below(figure, panels[0])
     return figure
 
 
@@ -360,26 +282,8 @@ def _panels(count, height=2.9):
     return figure, figure.subplots(1, count, squeeze=False)[0]
 
 
-def _draw_seeds(panel, runs, metric, **look):
-    """Draw the mean over the seeds of an arm, and a band from the lowest to the highest."""
-    seeds = runs.groupby("updates")[metric]
-    middle = seeds.mean()
-    panel.plot(middle.index, middle, marker=".", ms=3, **look)
-    panel.fill_between(
-        middle.index, seeds.min(), seeds.max(), color=look["color"], alpha=0.15, lw=0
-    )
-
-
-def _set_scales(panel, metric):
-    panel.set_xscale("log")
-    if metric == "val_loss":
-        _mark_plateau(panel)
-        panel.set_ylim(0, 1.7)
-    else:
-        panel.set_ylim(0, 1)
-
-
-def _mark_plateau(panel):
+def mark_plateau(panel):
+    """Draw a level line at ln 2, the loss of a network that answers one half everywhere."""
     panel.axhline(LN2, color="#888888", lw=0.8, ls=":")
     panel.annotate(
         "ln 2",
@@ -391,7 +295,8 @@ def _mark_plateau(panel):
     )
 
 
-def _legend_below(figure, panel):
+def legend_below(figure, panel):
+    """Put the legend of a panel below the figure, each label once."""
     handles, labels = panel.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4)

@@ -112,6 +112,51 @@ def code_sentence(runs):
     )
 
 
+def runs_overview(runs):
+    """Sum up the runs of each arm and trial: how many, at what cost, and what became of them.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        runs.csv.
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, folds, runs ("done of planned"), not completed (what became of which run), learning
+        rate, updates, parameters, minutes of a run (lowest to highest), all text.
+    """
+    rows = []
+    for arm, planned in runs.groupby("arm", sort=False):
+        done = planned[planned.status != "not run"]
+        lost = done[done.status != "completed"]
+        rows.append(
+            {
+                "arm": arm,
+                "folds": ", ".join(dict.fromkeys(planned.fold)),
+                "runs": f"{len(done)} of {len(planned)}",
+                "not completed": ", ".join(
+                    f"{row.fold}/seed{row.seed} {row.status}" for row in lost.itertuples()
+                ),
+                "learning rate": ", ".join(
+                    f"{rate:g}" for rate in sorted(done.learning_rate.dropna().unique())
+                ),
+                "updates": _range(done.updates, ".0f"),
+                "parameters": _range(done.parameters, ".0f"),
+                "minutes": _range(done.minutes, ".1f"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _range(values, style):
+    values = values.dropna()
+    if values.empty:
+        return "–"
+    low, high = (format(value, style) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
 def count_dirty(runs):
     """Count the runs of runs.csv in which files differed from the commit; none has no record."""
     return int(runs.dirty.fillna(False).astype(bool).sum())
@@ -356,28 +401,32 @@ def effect_sentences(effects, fold, metric, what):
     return "\n".join([f"On {where}, from {runs}:", "", *items])
 
 
-def effects_table(effects, metrics):
-    """Lay out the effects for reading: an effect and fold a row, "mean (low to high)" a metric.
+def effects_table(effects, fold, metrics):
+    """Lay out the effects on a fold for reading: an effect a row, "mean (low to high)" a metric.
 
     Parameters
     ----------
     effects : pandas.DataFrame
         From `claims.effects`.
-    metrics : list of str
+    fold : str
+    metrics : dict of str to str
+        Metrics, and what their columns are called.
 
     Returns
     -------
     pandas.DataFrame
-        effect, arms, fold, runs and the metrics, all text.
+        effect, arms, runs and the metrics, all text.
     """
     rows = []
-    for (what, fold), found in effects.groupby(["what", "fold"], sort=False):
+    for what, found in effects[effects.fold == fold].groupby("what", sort=False):
         by_metric = {row.metric: row for row in found.itertuples()}
         first = next(iter(by_metric.values()))
-        row = {"effect": what, "arms": f"{first.arm} − {first.against}", "fold": fold}
+        row = {"effect": what, "arms": f"{first.arm} − {first.against}"}
         row["runs"] = str(first.n_seeds)
-        rows.append(row | {name: _interval(by_metric[name], "+.3f") for name in metrics})
-    return pd.DataFrame(rows, columns=["effect", "arms", "fold", "runs", *metrics])
+        rows.append(
+            row | {name: _interval(by_metric[metric], "+.3f") for metric, name in metrics.items()}
+        )
+    return pd.DataFrame(rows, columns=["effect", "arms", "runs", *metrics.values()])
 
 
 def best_sentence(summary, metric, what):

@@ -36,6 +36,8 @@ DISPLAY_FORMULA = r"(?<!\\)\$\$(?P<math_block_tex>[^$`]+)\$\$"
 FORMULA_LINES = r"^ {0,3}\$\$[^$`]+\$\$"
 # A number with its interval and perhaps a share, as text; or the dash of a missing one.
 INTERVAL = re.compile(r"–|[-−+]?[\d.]+( \(([-−+\d. to]+|one run)\))?( \[\d+%\])?")
+# A difference, written with its sign, whose interval leaves out zero.
+DECIDED = re.compile(r"[−+][\d.]+ \(([−+])[\d.]+ to \1[\d.]+\)")
 LOADING = {"src", "srcset", "poster", "data", "xlink:href"}
 # The second is what nbconvert writes where there is none.
 NO_ALT = ("", "No description has been provided for this image")
@@ -64,24 +66,30 @@ def figure(path: Path, *, number: str, caption: str, alt: str, sources: dict | N
     if not (mimetype.startswith("image/") and alt.strip()):
         raise ValueError(f"figure {number}: {path} is not an image, or has no alternative text")
     data = base64.b64encode(Path(path).read_bytes()).decode()
-    links = ", ".join(_source(name, address) for name, address in (sources or {}).items())
-    origin = f' <span class="source">Data: {links}</span>' if links else ""
     image = f'<img src="data:{mimetype};base64,{data}" alt="{escape(alt)}">'
     if mimetype == "image/svg+xml":  # lettering that is not to shrink with a narrow screen
         label = f'role="group" tabindex="0" aria-label="Figure {escape(number)}"'
         image = f'<div class="lines" {label}>{image}</div>'
     return HTML(
         f'<figure id="{_anchor("figure", number)}">{image}'
-        f"<figcaption><strong>Figure {escape(number)}.</strong> {escape(caption)}{origin}"
-        f"</figcaption></figure>"
+        f"<figcaption><strong>Figure {escape(number)}.</strong> {escape(caption)}"
+        f"{_origin(sources)}</figcaption></figure>"
     )
 
 
-def table(frame: pd.DataFrame, *, number: str, caption: str, formats: dict | None = None) -> HTML:
+def table(
+    frame: pd.DataFrame,
+    *,
+    number: str,
+    caption: str,
+    formats: dict | None = None,
+    sources: dict | None = None,
+) -> HTML:
     """Show a data frame as a numbered table; its anchor is ``table-<number>``.
 
     The first column heads the rows: the index if it has a name (a plain index is not shown).
-    A missing value is an en dash, and a column named ``verdict`` holds badges.
+    A missing value is an en dash, a column named ``verdict`` holds badges, and a difference whose
+    interval leaves out zero is bold.
 
     Parameters
     ----------
@@ -92,6 +100,8 @@ def table(frame: pd.DataFrame, *, number: str, caption: str, formats: dict | Non
     formats : dict, optional
         Column name to format specification, such as ``{"f1": ".2f"}``. Without one, a number that
         is no integer has three decimals.
+    sources : dict of str to str, optional
+        As for `figure`.
 
     Raises
     ------
@@ -118,8 +128,8 @@ def table(frame: pd.DataFrame, *, number: str, caption: str, formats: dict | Non
     return HTML(
         f'<div class="scroll" id="{anchor}" role="region" tabindex="0"'
         f' aria-labelledby="{anchor}-caption"><table><caption><span id="{anchor}-caption">'
-        f"<strong>Table {escape(number)}.</strong> {escape(caption)}</span></caption>"
-        f"<thead>{head}</thead><tbody>{''.join(body)}</tbody></table></div>"
+        f"<strong>Table {escape(number)}.</strong> {escape(caption)}{_origin(sources)}</span>"
+        f"</caption><thead>{head}</thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
@@ -159,6 +169,12 @@ def write_report(notebook: Path, page: Path, *, title: str, footer: str = "") ->
     os.replace(partial, page)
 
 
+def _origin(sources):
+    """Say where the values of a figure or table are, if they are in a file."""
+    links = ", ".join(_source(name, address) for name, address in (sources or {}).items())
+    return f' <span class="source">Data: {links}</span>' if links else ""
+
+
 def _source(name, address):
     code = f"<code>{escape(name)}</code>"
     return f'<a href="{quote(address)}">{code}</a>' if address else code
@@ -187,6 +203,8 @@ def _cell(value, column, spec):
         spec = spec or ("d" if isinstance(value, Integral) else ".3f")
         return format(value, spec).replace("-", "\N{MINUS SIGN}")
     text = escape(format(value, spec or ""))
+    if DECIDED.fullmatch(text):
+        return f"<strong>{text}</strong>"
     if column != "verdict" or value not in VERDICT_SIGNS:
         return text
     sign = f'<span aria-hidden="true">{VERDICT_SIGNS[value]}</span>'

@@ -165,6 +165,12 @@ def test_published_score_is_said_to_be_of_other_videos():
     assert "hidden videos" in sentence
 
 
+def test_margin_of_each_fold_is_said():
+    constants = pd.DataFrame({"fold": ["01to02", "01to02", "02to01"], "margin": [51, 51, 49]})
+    sentence = cell_findings.margin_sentence(constants)
+    assert "51 px (fold 01to02) and 49 px (fold 02to01)" in sentence
+
+
 def test_methods_stand_side_by_side():
     methods = pd.DataFrame(
         [["gap", "components", 0.5, 0.4, 0.6, 0.25], ["gap", "divided", 0.7, 0.7, 0.7, 0.75]],

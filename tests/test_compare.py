@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import compare, comparison, curves
+from lib import arm_curves, compare, comparison
 from lib.evaluation import save_examples
 from lib.files import StateError
 from lib.statistics import summarise
@@ -225,7 +225,7 @@ def test_two_studies_are_drawn_over_each_other():
         ],
         columns=["arm", "study", "seed", "updates", "val_f1"],
     )
-    figure = curves.draw_two_studies(histories, ("x", "y"), metric="val_f1", label="F1")
+    figure = arm_curves.draw_two_studies(histories, ("x", "y"), metric="val_f1", label="F1")
     none, gap = figure.axes
     assert [panel.get_title() for panel in figure.axes] == ["none", "gap"]
     drawn = {line.get_label(): line.get_ydata().tolist() for line in none.lines}

@@ -140,55 +140,6 @@ def test_updates_of_the_published_curves():
     }
 
 
-def test_an_arm_is_the_mean_over_seeds_in_a_band_from_the_lowest_to_the_highest():
-    histories = pd.concat(
-        [
-            run_history("none", 0, updates=(10, 20)).assign(val_f1=[0.25, 0.5]),
-            run_history("none", 1, updates=(10, 20)).assign(val_f1=[0.75, 1.0]),
-            run_history("augmented").assign(val_f1=0.125),
-            run_history("repeated"),
-        ]
-    )
-    drawn = curves.draw_arms_by_update(
-        histories, ["augmented", "none"], metric="val_f1", label="validation F1"
-    )
-    (panel,) = drawn.axes
-    assert legend(drawn) == ["augmented", "none"]
-    assert points(line(panel, "augmented")) == [[10, 0.125], [20, 0.125], [40, 0.125]]
-    assert points(line(panel, "none")) == [[10, 0.5], [20, 0.75]]
-    assert line(panel, "none").get_color() == arm_colour("none")
-    corners = {tuple(corner) for corner in panel.collections[1].get_paths()[0].vertices}
-    assert corners == {(10, 0.25), (20, 0.5), (10, 0.75), (20, 1.0)}
-    assert (panel.get_xscale(), panel.get_ylabel()) == ("log", "validation F1")
-
-
-def test_each_fold_has_a_panel_with_its_own_runs():
-    histories = pd.concat(
-        [
-            run_history("none", fold="02to01", level=0.1),
-            run_history("none", fold="01to02", level=0.2),
-            run_history("aspp", fold="01to02", level=0.3),
-        ]
-    )
-    drawn = curves.draw_arms_by_update(
-        histories, ["none", "aspp"], metric="val_f1", label="validation F1"
-    )
-    assert [panel.get_title() for panel in drawn.axes] == ["fold 02to01", "fold 01to02"]
-    for panel, fold in zip(drawn.axes, ("02to01", "01to02"), strict=True):
-        for arm in ("none", "aspp"):
-            own = histories[(histories.arm == arm) & (histories.fold == fold)]
-            assert points(line(panel, arm)) == columns(own, "updates", "val_f1")
-    assert [panel.get_ylabel() for panel in drawn.axes] == ["validation F1", ""]
-    assert legend(drawn) == ["none", "aspp"]
-
-
-@pytest.mark.parametrize(("metric", "top", "marks"), [("val_loss", 1.7, 1), ("val_f1", 1, 0)])
-def test_arms_are_drawn_on_a_scale_of_their_metric(metric, top, marks):
-    (panel,) = curves.draw_arms_by_update(run_history(), ["none"], metric=metric, label="y").axes
-    assert panel.get_ylim() == (0, top)
-    assert len(plateaus(panel)) == marks
-
-
 # The scan
 
 

@@ -209,6 +209,28 @@ def test_table_aligns_numbers_and_dashes_what_is_missing():
     assert soup.find(id=soup.div["aria-labelledby"]).get_text() == "Table 2. Arms."
 
 
+def test_difference_that_leaves_out_zero_is_bold():
+    values = [
+        "+0.1 (+0.0 to +0.2)",
+        "−0.1 (−0.2 to −0.1)",
+        "+0.1 (−0.1 to +0.3)",
+        "0.1 (0.0 to 0.2)",
+    ]
+    frame = pd.DataFrame({"arm": list("abcd"), "d": values})
+    shown = table(frame, number="1", caption="C.")
+    cells = BeautifulSoup(shown.data, "html.parser").select("td")
+    assert [cell.strong is not None for cell in cells] == [True, True, False, False]
+    assert {cell["class"][0] for cell in cells} == {"interval"}
+
+
+def test_table_names_the_file_behind_it():
+    frame = pd.DataFrame({"arm": ["a"]})
+    shown = table(frame, number="1", caption="C.", sources={"a.csv": "x/a.csv"})
+    link = BeautifulSoup(shown.data, "html.parser").select_one("caption a")
+    assert (link["href"], link.text) == ("x/a.csv", "a.csv")
+    assert "Data:" not in table(frame, number="1", caption="C.").data
+
+
 def test_table_shows_an_index_that_has_a_name():
     frame = pd.DataFrame({"f1": [0.5]}, index=pd.Index(["none"], name="arm"))
     soup = soup_of(table(frame, number="1", caption="Arms."))

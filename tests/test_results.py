@@ -418,7 +418,7 @@ def test_effect_sentences_where_none_was_measured():
         assert findings.effect_sentences(table, fold, metric, "F1") == ""
 
 
-def test_effects_table_has_an_effect_and_fold_a_row():
+def test_effects_table_has_an_effect_a_row():
     table = effects(
         ("this", "video", "seg_st", *DOWN, 2),
         ("this", "video", "f1_pooled", *UP, 2),
@@ -429,16 +429,42 @@ def test_effects_table_has_an_effect_and_fold_a_row():
     )
     up, down = "+0.200 (+0.100 to +0.300)", "−0.200 (−0.300 to −0.100)"
     unsure = "+0.050 (−0.010 to +0.110)"
-    laid_out = findings.effects_table(table, ["f1_pooled", "seg_st"])
-    assert list(laid_out) == ["effect", "arms", "fold", "runs", "f1_pooled", "seg_st"]
+    names = {"f1_pooled": "F1", "seg_st": "SEG"}
+    laid_out = findings.effects_table(table, "video", names)
+    assert list(laid_out) == ["effect", "arms", "runs", "F1", "SEG"]
     assert laid_out.to_numpy().tolist() == [
-        ["this", "a − b", "video", "2", up, down],
-        ["this", "a − b", "02to01", "3", unsure, up],
-        ["that", "a − b", "video", "1", down, unsure],
+        ["this", "a − b", "2", up, down],
+        ["that", "a − b", "1", down, unsure],
     ]
-    nothing = findings.effects_table(effects(), ["f1_pooled"])
+    single = findings.effects_table(table, "02to01", names)
+    assert single.to_numpy().tolist() == [["this", "a − b", "3", unsure, up]]
+    nothing = findings.effects_table(effects(), "video", {"f1_pooled": "F1"})
     assert nothing.empty
-    assert list(nothing) == ["effect", "arms", "fold", "runs", "f1_pooled"]
+    assert list(nothing) == ["effect", "arms", "runs", "F1"]
+
+
+def test_runs_overview_sums_up_each_arm():
+    rows = [
+        ("a", "last", 0, "completed", 0.01, 100, 7, 2.0),
+        ("a", "last", 1, "diverged", 0.01, 50, 7, 1.25),
+        ("a", "random", 0, "failed", NAN, NAN, NAN, NAN),
+        ("a", "random", 1, "not run", NAN, NAN, NAN, NAN),
+        ("b", "last", 0, "not run", NAN, NAN, NAN, NAN),
+        ("c", "last", 0, "completed", 1e-7, 800, 1945233, 4.0),
+    ]
+    names = ["arm", "fold", "seed", "status", "learning_rate", "updates", "parameters", "minutes"]
+    overview = findings.runs_overview(pd.DataFrame(rows, columns=names)).set_index("arm")
+    assert overview.loc["a"].to_dict() == {
+        "folds": "last, random",
+        "runs": "3 of 4",
+        "not completed": "last/seed1 diverged, random/seed0 failed",
+        "learning rate": "0.01",
+        "updates": "50 to 100",
+        "parameters": "7",
+        "minutes": "1.2 to 2.0",
+    }
+    assert overview.loc["b", ["runs", "updates", "minutes"]].tolist() == ["0 of 1", "–", "–"]
+    assert overview.loc["c", ["learning rate", "not completed"]].tolist() == ["1e-07", ""]
 
 
 def fold_summary(fold, seeds, **means):
