@@ -74,9 +74,9 @@ def margin_sentence(constants):
     each = " and ".join(f"{margin} px (fold {fold})" for fold, margin in margins.items())
     return (
         "The challenge marks cells only in its field of interest, which leaves out a margin of the "
-        f"frame. The training side shows how wide it is: none of its cells lies nearer than {each} "
-        "to the edge with all its pixels. Found cells that do are left out, with their foreground, "
-        "of what follows, whatever found them."
+        "frame. How wide it is shows on the training side, where every cell that is marked reaches "
+        f"at least {each} away from the edge. Found cells that reach less far are left out, with "
+        "their foreground, of all that follows, whatever found them."
     )
 
 

@@ -6,6 +6,7 @@ are chosen on its validation frames, by the silver truth; the test frames are sc
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ from lib import (
 )
 from lib.arrays import mark_unknown, to_gap_mask
 from lib.augmentation import REFERENCE_SIZE
-from lib.files import write_json, write_table
+from lib.files import StateError, write_json, write_table
 from lib.paths import ROOT
 
 # What is no network, scored together; no arm can have this name.
@@ -128,6 +129,43 @@ def pending_arms(profile, runs):
     if not _is_current(references_path(outputs), _references_fingerprint(profile, runs)):
         pending.add(REFERENCES)
     return [arm for arm in scored_arms(profile, runs) if arm in pending]
+
+
+def adopt(profile, runs):
+    """Take over what a parent of the profile has counted in the same runs.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Raises
+    ------
+    StateError
+        If a file cannot be written.
+    """
+    outputs = profile.outputs
+    for parent in (plan.OUTPUTS / name for name in reversed(profile.parents)):
+        for reading in readings(profile, runs):
+            if is_done(reading, parent) and not is_done(reading, outputs):
+                _copy(reading.path(parent), reading.path(outputs))
+        fingerprint = _references_fingerprint(profile, runs)
+        theirs, ours = references_path(parent), references_path(outputs)
+        if _is_current(theirs, fingerprint) and not _is_current(ours, fingerprint):
+            _copy(theirs, ours)
+
+
+def _copy(theirs, ours):
+    """Copy counts and what lies beside them; the record, which says that they are whole, last."""
+    beside = [theirs.with_suffix(suffix) for suffix in (".npz", ".csv", ".json")]
+    frames = theirs.parent.glob("frames_*.npz") if theirs.stem == REFERENCES else ()
+    try:
+        ours.parent.mkdir(parents=True, exist_ok=True)
+        for path in (*frames, *beside):
+            if path.exists():
+                shutil.copy(path, ours.with_name(path.name))
+    except OSError as error:
+        raise StateError(f"{ours}: cannot be written: {error}") from error
 
 
 def score_arm(profile, runs, arm, say=print):

@@ -61,14 +61,14 @@ def verdict_table(verdicts):
     Returns
     -------
     pandas.DataFrame
-        claim, published, reproduced, verdict, all text.
+        claim, verdict, published, reproduced, all text.
     """
     rows = [
         {
             "claim": row.claim,
+            "verdict": row.verdict,
             "published": "–" if pd.isna(row.published) else f"{row.published:g}",
             "reproduced (95 % interval)": _value(row),
-            "verdict": row.verdict,
         }
         for row in verdicts.itertuples()
     ]

@@ -85,6 +85,7 @@ def write_plan(profile):
         if not plan.is_done(run, profile.outputs) and plan.adopt(run, profile):
             print(f"{run.name}: taken over from a profile that did the same")
     pending = [run for run in runs if not plan.is_done(run, profile.outputs)]
+    cells.adopt(profile, runs)
     unscored = cells.pending_arms(profile, runs)
     chapters = _pending_chapters(profile, record, runs, pending or unscored)
     write_text(profile.outputs / "plan.mk", _makefile(profile, pending, unscored, chapters))
@@ -158,6 +159,7 @@ def write_chapter(profile, name):
 def score_cells(profile, arm=None):
     """Find and score the cells of an arm, or of every arm and of what is no network."""
     runs = plan.plan(profile, plan.read_record(profile.outputs))
+    cells.adopt(profile, runs)
     for name in [arm] if arm else cells.scored_arms(profile, runs):
         cells.score_arm(profile, runs, name)
 

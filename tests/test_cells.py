@@ -125,6 +125,31 @@ def test_runs_that_are_not_finished_are_passed_over(load):
     assert "gap_weighted" not in cells.pending_arms(profile, runs)
 
 
+def test_counts_of_a_parent_are_taken_over(load, tmp_path):
+    profile, runs = load()
+    finish(profile, find(runs, RUN))
+    cells.score_arm(profile, runs, "gap_weighted", list)
+    cells.score_arm(profile, runs, cells.REFERENCES)
+    path = tmp_path / "child.yaml"
+    path.write_text("inherits: mine\narms: {border: {weight_map.in_loss: true}}\n")
+    child = params.load(path)
+    planned = plan.plan(child, plan.prepare(child))
+    cells.adopt(child, planned)
+    assert {"gap_weighted", cells.REFERENCES}.isdisjoint(cells.pending_arms(child, planned))
+    copied = [path for path in profile.outputs.glob("cells/**/*") if path.is_file()]
+    assert len(copied) == 9
+    for path in copied:
+        ours = child.outputs / path.relative_to(profile.outputs)
+        assert ours.read_bytes() == path.read_bytes()
+    # What the child has counted itself stays, and what it has counted otherwise is counted anew.
+    (child.outputs / "cells/references.csv").write_text("mine")
+    (child.outputs / "cells/gap_weighted/last/seed0.json").write_text("{}")
+    shutil.rmtree(profile.outputs / "cells/gap_weighted")
+    cells.adopt(child, planned)
+    assert (child.outputs / "cells/references.csv").read_text() == "mine"
+    assert "gap_weighted" in cells.pending_arms(child, planned)
+
+
 def test_references_are_scored_and_are_what_they_are(load):
     profile, runs = load()
     assert cells.pending_arms(profile, runs)[0] == cells.REFERENCES

@@ -244,12 +244,12 @@ def test_verdict_table_shows_values_as_they_are_known():
     columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "verdict"]
     table = findings.verdict_table(pd.DataFrame(rows, columns=columns))
     assert table.to_numpy().tolist() == [
-        ["F1", "0.891", "0.800 (0.700 to 0.900)", "partly"],
-        ["Convolutions", "23", "23", "reproduced"],
-        ["Images", "1447", "1447", "reproduced"],
-        ["IoU", "0.77", "–", "cannot be tested"],
-        ["SEG", "–", "0.050 (-0.010 to 0.110)", "partly"],
-        ["Loss", "0.57", "0.040 (one run)", "contradicted"],
+        ["F1", "partly", "0.891", "0.800 (0.700 to 0.900)"],
+        ["Convolutions", "reproduced", "23", "23"],
+        ["Images", "reproduced", "1447", "1447"],
+        ["IoU", "cannot be tested", "0.77", "–"],
+        ["SEG", "partly", "–", "0.050 (-0.010 to 0.110)"],
+        ["Loss", "contradicted", "0.57", "0.040 (one run)"],
     ]
 
 

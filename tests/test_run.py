@@ -47,6 +47,7 @@ def profile(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(plan, "prepare", lambda profile: RECORD)
     monkeypatch.setattr(cells, "pending_arms", lambda profile, runs: [])
+    monkeypatch.setattr(cells, "adopt", lambda profile, runs: None)
     for name in plan.NOTEBOOK_SECTIONS:
         write_notebook(tmp_path / f"{name}.ipynb", "1")
     path = tmp_path / "mine.yaml"
