@@ -211,15 +211,16 @@ def test_table_aligns_numbers_and_dashes_what_is_missing():
 
 def test_difference_that_leaves_out_zero_is_bold():
     values = [
-        "+0.1 (+0.0 to +0.2)",
+        "+0.1 (+0.1 to +0.2)",
         "−0.1 (−0.2 to −0.1)",
         "+0.1 (−0.1 to +0.3)",
         "0.1 (0.0 to 0.2)",
+        "+0.0 (+0.0 to +0.0)",
     ]
-    frame = pd.DataFrame({"arm": list("abcd"), "d": values})
+    frame = pd.DataFrame({"arm": list("abcde"), "d": values})
     shown = table(frame, number="1", caption="C.")
     cells = BeautifulSoup(shown.data, "html.parser").select("td")
-    assert [cell.strong is not None for cell in cells] == [True, True, False, False]
+    assert [cell.strong is not None for cell in cells] == [True, True, False, False, False]
     assert {cell["class"][0] for cell in cells} == {"interval"}
 
 
