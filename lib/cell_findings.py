@@ -143,8 +143,9 @@ def false_sentence(counts, arm, fold):
     if not false:
         return ""
     return (
-        f"Of the background that {arm} takes for cell, {(false - known) / false:.0%} is near a "
-        "cell that people marked and the silver truth misses."
+        f"Of the background that {arm} takes for cell, what it finds in the margin aside, "
+        f"{(false - known) / false:.0%} is near a cell that people marked and the silver truth "
+        "misses."
     )
 
 

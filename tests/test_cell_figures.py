@@ -155,7 +155,7 @@ def test_false_pixels_near_missed_cells_are_counted():
             "known_fp": [10, 10, 0, 7],
         }
     )
-    assert "takes for cell, 50% is near" in cell_findings.false_sentence(counts, "a", "video")
+    assert "in the margin aside, 50% is near" in cell_findings.false_sentence(counts, "a", "video")
     assert cell_findings.false_sentence(counts, "c", "video") == ""
 
 
