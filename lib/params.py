@@ -111,7 +111,7 @@ def load(path):
 
 
 def describe(profile):
-    """List every setting as rows: key, value, unit, role, origin, about and the file it is from.
+    """List every setting for reading: key, value, unit, role, origin, about and its file.
 
     Parameters
     ----------
@@ -120,12 +120,13 @@ def describe(profile):
     Returns
     -------
     list of dict
+        Values as they are written in YAML, lists without brackets.
     """
     schema = _schema(_read(PARAMS / "base.yaml"))
     return [
         {
             "setting": key,
-            "value": profile.settings[key],
+            "value": _as_written(profile.settings[key]),
             "unit": spec.get("unit", ""),
             "role": spec["role"],
             "origin": spec["origin"],
@@ -134,6 +135,12 @@ def describe(profile):
         }
         for key, spec in schema.items()
     ]
+
+
+def _as_written(value):
+    if isinstance(value, list):
+        return ", ".join(map(_as_written, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 # Reading ------------------------------------------------------------------------------------

@@ -328,9 +328,11 @@ def test_child_before_parent_before_base(tmp_path):
     rows = {row["setting"]: row for row in describe(profile)}
     assert rows.keys() == SPECS.keys()
     for key, value, file in (
-        ("image.size", 32, "mine.yaml"),
-        ("model.filters", 8, "parent.yaml"),
-        ("model.depth", 4, "base.yaml"),
+        ("image.size", "32", "mine.yaml"),
+        ("model.filters", "8", "parent.yaml"),
+        ("model.depth", "4", "base.yaml"),
+        ("grid.folds", "last", "base.yaml"),
+        ("augmentation.rigid", "false", "base.yaml"),
     ):
         assert (rows[key]["value"], rows[key]["set in"]) == (value, file)
 
