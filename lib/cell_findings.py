@@ -8,7 +8,7 @@ from lib.cell_scores import shown_cells
 from lib.paths import PARAMS
 from lib.statistics import of_fold
 
-IOUS = ("foreground_iou", "known_iou")
+IOUS = ("foreground_iou", "known_iou", "iou_pooled")
 
 
 def hidden_sentence():
@@ -106,9 +106,12 @@ def foreground_sentence(summary, truth):
         return "No arm has been scored on this fold."
     best = rows["foreground_iou"].loc[rows["foreground_iou"]["mean"].idxmax()]
     known = rows["known_iou"].loc[best.name]
+    cut = rows["iou_pooled"].loc[rows["iou_pooled"]["mean"].idxmax()]
     sentence = (
         f"The foreground that comes nearest to the silver truth, at a probability of one half, is "
-        f"that of {best.name}: IoU {best['mean']:.3f} ({best.ci_low:.3f} to {best.ci_high:.3f})."
+        f"that of {best.name}: IoU {best['mean']:.3f} ({best.ci_low:.3f} to {best.ci_high:.3f}). "
+        "Once it is cut into cells, which grow or lose a little, those of "
+        f"{cut.name} come nearest: {cut['mean']:.3f} ({cut.ci_low:.3f} to {cut.ci_high:.3f})."
     )
     if not truth.empty:
         videos = truth.groupby("video")[["tp", "fp", "fn"]].sum()
@@ -118,7 +121,7 @@ def foreground_sentence(summary, truth):
         sentence += (
             " A prediction that is right everywhere, in cells that the silver truth misses too, "
             f"would be scored about {ceiling}. With the background near such cells left out of the "
-            f"count, the same foreground has {known['mean']:.3f} ({known.ci_low:.3f} to "
+            f"count, the foreground of {best.name} has {known['mean']:.3f} ({known.ci_low:.3f} to "
             f"{known.ci_high:.3f})."
         )
     return sentence

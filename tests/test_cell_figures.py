@@ -129,6 +129,7 @@ def test_sentence_of_the_ladder_names_the_best_arm_and_its_runs():
 
 def test_sentence_of_the_foreground_sets_the_ceiling_beside_it():
     rows = [("gap", "foreground_iou", 0.8), ("gap", "known_iou", 0.9), ("none", "known_iou", 0.99)]
+    rows += [("gap", "iou_pooled", 0.82), ("none", "iou_pooled", 0.85)]
     rows += [("silver_truth", "foreground_iou", 1.0), ("none", "foreground_iou", 0.7)]
     table = pd.DataFrame(rows, columns=["arm", "metric", "mean"])
     table = table.assign(ci_low=table["mean"] - 0.1, ci_high=table["mean"] + 0.05)
@@ -136,9 +137,10 @@ def test_sentence_of_the_foreground_sets_the_ceiling_beside_it():
     sentence = cell_findings.foreground_sentence(table, truth)
     assert "is that of gap: IoU 0.800 (0.700 to 0.850)." in sentence
     assert "0.900 on video 01, 0.800 on video 02" in sentence
-    assert sentence.endswith("the same foreground has 0.900 (0.800 to 0.950).")
+    assert "those of none come nearest: 0.850 (0.750 to 0.900)." in sentence
+    assert sentence.endswith("the foreground of gap has 0.900 (0.800 to 0.950).")
     short = cell_findings.foreground_sentence(table, truth[:0])
-    assert short.endswith("IoU 0.800 (0.700 to 0.850).")
+    assert short.endswith("those of none come nearest: 0.850 (0.750 to 0.900).")
     none = cell_findings.foreground_sentence(table[table.arm == "silver_truth"], truth)
     assert none == "No arm has been scored on this fold."
 
