@@ -134,7 +134,8 @@ def runs_overview(runs):
             {
                 "arm": arm,
                 "folds": ", ".join(dict.fromkeys(planned.fold)),
-                "runs": f"{len(done)} of {len(planned)}",
+                # Spaces at which no line breaks.
+                "runs": f"{len(done)}\u00a0of\u00a0{len(planned)}",
                 "not completed": ", ".join(
                     f"{row.fold}/seed{row.seed} {row.status}" for row in lost.itertuples()
                 ),

@@ -456,14 +456,18 @@ def test_runs_overview_sums_up_each_arm():
     overview = findings.runs_overview(pd.DataFrame(rows, columns=names)).set_index("arm")
     assert overview.loc["a"].to_dict() == {
         "folds": "last, random",
-        "runs": "3 of 4",
+        "runs": "3\u00a0of\u00a04",
         "not completed": "last/seed1 diverged, random/seed0 failed",
         "learning rate": "0.01",
         "updates": "50 to 100",
         "parameters": "7",
         "minutes": "1.2 to 2.0",
     }
-    assert overview.loc["b", ["runs", "updates", "minutes"]].tolist() == ["0 of 1", "–", "–"]
+    assert overview.loc["b", ["runs", "updates", "minutes"]].tolist() == [
+        "0\u00a0of\u00a01",
+        "–",
+        "–",
+    ]
     assert overview.loc["c", ["learning rate", "not completed"]].tolist() == ["1e-07", ""]
 
 
