@@ -24,6 +24,7 @@ from lib.files import StateError
 from lib.instances import (
     det_counts,
     error_counts,
+    in_field,
     pooled_det,
     pooled_seg,
     remove_small,
@@ -564,12 +565,15 @@ def test_committed_scores_of_an_arm_are_those_of_the_package(videos, tmp_path, a
     if not kept.exists():
         pytest.skip(f"{kept} is not there")
     counts = pd.read_csv(kept).query("chosen")
-    method = json.loads(kept.with_suffix(".json").read_text())["constants"][counts.method.iloc[0]]
+    record = json.loads(kept.with_suffix(".json").read_text())
+    method = record["constants"][counts.method.iloc[0]]
     maps = mean_maps([run_folder(committed, arm, fold, 0)], turned=False)
     video = fold[-2:]
     _, gold_truth, tracks = videos[video]
+    # The package is given what was scored: the cells that reach out of the margin.
     found = {
-        frame: segment(maps[video, frame][0], (512, 512), **method) for frame in sorted(tracks)
+        frame: in_field(segment(maps[video, frame][0], (512, 512), **method), record["margin"])
+        for frame in sorted(tracks)
     }
     own = {
         "SEG": counts.gold_jaccard.sum() / counts.gold_true_cells.sum(),
