@@ -14,6 +14,8 @@ export OMP_NUM_THREADS ?= $(STUDY_THREADS)
 export MALLOC_TRIM_THRESHOLD_ ?= 16000000000
 export MALLOC_MMAP_THRESHOLD_ ?= 8000000000
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
+# TensorFlow leaves oneDNN out on processors without AVX-512, where it saves a quarter of the time too.
+export TF_ENABLE_ONEDNN_OPTS ?= 1
 
 ifeq ($(GPU),1)
 LOCK := requirements-gpu.lock
