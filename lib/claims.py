@@ -116,8 +116,9 @@ def effects(metrics, stated, names, *, block, resamples):
     """
     rows = []
     for effect in stated:
-        for fold in [*metrics.fold.unique(), "video"]:
-            table = of_fold(metrics, fold)
+        pair = metrics[metrics.arm.isin([effect["arm"], effect["against"]])]
+        for fold in [*pair.fold.unique(), "video"]:
+            table = of_fold(pair, fold)
             seeds = _shared_seeds(table, effect["arm"], effect["against"])
             if not seeds:
                 continue

@@ -102,10 +102,9 @@ def load_training_sides(study, split, settings):
         whether there is a cell: near the markers of cells that the silver truth misses where
         training.unknown is set, and in the margin of the frame where training.field is.
     """
-    return tuple(
-        _with_unknown(study, pairs, settings, _margin(study, split, settings))
-        for pairs in (split.train, split.validation)
-    )
+    margin = _margin(study, split, settings)
+    sides = (split.train, split.validation)
+    return tuple(_with_unknown(study, pairs, settings, margin) for pairs in sides)
 
 
 def _margin(study, split, settings):

@@ -67,6 +67,8 @@ def build(settings, seed):
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         metrics=[*[curve_metrics.PixelScore(name) for name in CURVES], curve_metrics.batch_f1],
     )
+    # A checkpoint needs the optimiser's state to be read into.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -107,6 +109,9 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         (image[None, ..., None], *target(labels[None], settings))
         for image, labels in zip(*validation, strict=True)
     ]
+    # Keras makes the variables of its metrics in the first step; made in an update, they would have
+    # TensorFlow trace it twice, which takes seconds.
+    model.test_step(validation[0])
     history = _resume(model, folder)
     say(f"{_limit(settings, training)} updates at most; {len(history)} epochs done before")
     while not _finished(history, settings, training):
@@ -354,8 +359,6 @@ def _resume(model, folder):
     if not whole:
         return pd.DataFrame()
     history = pd.read_csv(whole[-1] / "history.csv")
-    # Building the optimiser's state first gives the file something to be read into.
-    model.optimizer.build(model.trainable_variables)
     model.load_weights(whole[-1] / "last.weights.h5")
     return history
 
