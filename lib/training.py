@@ -67,8 +67,6 @@ def build(settings, seed):
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         metrics=[*[curve_metrics.PixelScore(name) for name in CURVES], curve_metrics.batch_f1],
     )
-    # A checkpoint needs the optimiser's state to be read into.
-    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -109,8 +107,9 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         (image[None, ..., None], *target(labels[None], settings))
         for image, labels in zip(*validation, strict=True)
     ]
-    # Keras makes the variables of its metrics in the first step; made in an update, they would have
-    # TensorFlow trace it twice, which takes seconds.
+    # The variables of optimiser and metrics: a checkpoint needs the first to be read into, and made
+    # in an update they would have TensorFlow trace it twice, which takes seconds.
+    model.optimizer.build(model.trainable_variables)
     model.test_step(validation[0])
     history = _resume(model, folder)
     say(f"{_limit(settings, training)} updates at most; {len(history)} epochs done before")
