@@ -13,11 +13,12 @@ IOUS = ("foreground_iou", "known_iou", "iou_pooled")
 
 def hidden_sentence():
     """Say that the published SEG is of other videos than these."""
-    values = pd.read_csv(PARAMS / "published.csv").set_index("id")
+    values = pd.read_csv(PARAMS / "published.csv").set_index("id").value
     return (
-        f"The U-Net paper's SEG of {values.value['seg_unet']} was scored on the challenge's hidden "
-        "videos, after training on both of these. The scores below are of one of these videos, "
-        "after training on the other. They are not the same test, and neither beats the other."
+        f"The U-Net paper's SEG of {values['seg_unet']} was scored on the challenge's hidden "
+        f"videos, after training on {values['frames_unet']:.0f} partly annotated frames. The "
+        "scores below are of one public video, after training on the other. The tests differ, so "
+        "the numbers cannot be ranked."
     )
 
 
@@ -53,8 +54,9 @@ def ladder_sentence(summary, metric, what):
     runs = "a single run" if best.n_seeds == 1 else f"{best.n_seeds:.0f} runs"
     runs = "the mean over runs" if " + seeds" in best.name else runs
     return (
-        f"{sentence}The best arm is {best.name}: {best['mean']:.3f} ({best.ci_low:.3f} to "
-        f"{best.ci_high:.3f}), from {runs} a fold."
+        f"{sentence}The highest of the {len(arms)} readings of networks, picked by this score "
+        f"itself, which flatters it a little, is {best.name}: {best['mean']:.3f} "
+        f"({best.ci_low:.3f} to {best.ci_high:.3f}), from {runs} a fold."
     )
 
 
@@ -74,9 +76,9 @@ def margin_sentence(constants):
     each = " and ".join(f"{margin} px (fold {fold})" for fold, margin in margins.items())
     return (
         "The challenge marks cells only in its field of interest, which leaves out a margin of the "
-        "frame. How wide it is shows on the training side, where every cell that is marked reaches "
-        f"at least {each} away from the edge. Found cells that reach less far are left out, with "
-        "their foreground, of all that follows, whatever found them."
+        "frame. How wide it is shows on the training side, where every marked cell has a pixel at "
+        f"least {each} away from the edge. Found cells that lie wholly nearer to the edge are left "
+        "out from here on, with their foreground, for networks and baselines alike."
     )
 
 
@@ -191,10 +193,11 @@ def contours_sentence(profile, runs, summary):
     """
     frames, found = _shown(profile, runs, summary)
     spread, place = frames["spread"], len(frames["spread"]["pairs"]) // 2
-    return figure_findings.errors_sentence(
-        spread["labels"][place],
-        {name: cells[spread["pairs"][place]] for name, cells in found.items()},
+    video, frame = spread["pairs"][place]
+    errors = figure_findings.errors_sentence(
+        spread["labels"][place], {name: cells[video, frame] for name, cells in found.items()}
     )
+    return f"Video {video}, frame {frame}. {errors}"
 
 
 def strip_values(profile, runs, summary):
@@ -210,10 +213,11 @@ def strip_values(profile, runs, summary):
     Returns
     -------
     dict
-        frames, their number; arm, whose cells are drawn.
+        video; frames, their number; arm, whose cells are drawn.
     """
     frames, found = _shown(profile, runs, summary)
-    return {"frames": len(frames["strip"]["pairs"]), "arm": list(found)[-1]}
+    pairs = frames["strip"]["pairs"]
+    return {"video": pairs[0][0], "frames": len(pairs), "arm": list(found)[-1]}
 
 
 def _shown(profile, runs, summary):

@@ -16,6 +16,8 @@ CONTRADICTED, CANNOT_BE_TESTED = "contradicted", "cannot be tested"
 NOT_ORIGINAL_DATA = "not tested on the original data"
 # A training loss this far below ln 2 has left the plateau, as in params/base.yaml.
 PLATEAU = 0.05
+# Copies of an image, by section 3 of the report.
+PUBLISHED_COPIES = 12
 
 
 def read_claims():
@@ -49,14 +51,15 @@ def judge(claims, metrics, summary, histories, *, is_phantom, block, resamples):
     Returns
     -------
     pandas.DataFrame
-        id, published, reproduced, ci_low, ci_high, rule, verdict.
+        id, published, reproduced, ci_low, ci_high, n_seeds (0 where no run is needed or there is
+        none), rule, verdict.
     """
     known_facts = facts()
     rows = []
     for claim in claims:
         measure = claim["measure"]
         if "fact" in measure:
-            found = [(known_facts[measure["fact"]], np.nan, np.nan)]
+            found = [(known_facts[measure["fact"]], np.nan, np.nan, 0)]
         elif "history" in measure:
             found = [_from_history(histories, measure)]
         elif "against" in measure or "differences" in measure:
@@ -65,7 +68,8 @@ def judge(claims, metrics, summary, histories, *, is_phantom, block, resamples):
         else:
             found = [_score(summary, measure)]
         # Of several differences the smallest is shown, or none where one could not be measured.
-        value, low, high = min(found, key=lambda numbers: np.nan_to_num(numbers[0], nan=-np.inf))
+        values = np.nan_to_num([numbers[0] for numbers in found], nan=-np.inf)
+        value, low, high, seeds = found[values.argmin()]
         tested = "fact" in measure or not is_phantom
         rows.append(
             {
@@ -74,6 +78,7 @@ def judge(claims, metrics, summary, histories, *, is_phantom, block, resamples):
                 "reproduced": value,
                 "ci_low": low,
                 "ci_high": high,
+                "n_seeds": seeds,
                 "rule": _rule(claim),
                 "verdict": _verdict(claim, found) if tested else NOT_ORIGINAL_DATA,
             }
@@ -188,7 +193,8 @@ def facts():
     dict
         convolutions: of the network at its published size. augmented_images: what is left of
         twelve copies of 134 images when Keras takes the last tenth of them for validation.
-        growth: twelve copies in place of an image, as the code makes them. iou_from_f1_none and
+        growth: copies in place of an image, as the code puts them, in the number that the report
+        has. iou_from_f1_none and
         _augmented: the foreground's IoU that follows from the published F1. last_epoch_none: five
         epochs after the lowest validation loss of Figure 5b.
     """
@@ -199,7 +205,7 @@ def facts():
     return {
         "convolutions": count_convolutions(unet(512)),
         "augmented_images": published_epoch_updates()["augmented"],
-        "growth": 12,
+        "growth": PUBLISHED_COPIES,
         "iou_from_f1_none": scores.f1_none / (2 - scores.f1_none),
         "iou_from_f1_augmented": scores.f1_augmented / (2 - scores.f1_augmented),
         "last_epoch_none": int(curve.epoch[curve.value.idxmin()]) + 5,
@@ -209,14 +215,14 @@ def facts():
 def published_epoch_updates():
     """Count the updates in an epoch of the report's arms: images left for training, one a batch.
 
-    Of 134 images, and of 12 copies of each, Keras' ``validation_split=0.1`` keeps the last tenth
+    Of 134 images, and of the copies of each, Keras' ``validation_split=0.1`` keeps the last tenth
     for validation.
 
     Returns
     -------
     dict of str to int
     """
-    return {"none": int(134 * (1 - 0.1)), "augmented": int(12 * 134 * (1 - 0.1))}
+    return {"none": int(134 * (1 - 0.1)), "augmented": int(PUBLISHED_COPIES * 134 * (1 - 0.1))}
 
 
 def _read():
@@ -229,7 +235,8 @@ def _score(summary, measure):
         & (summary.fold == measure["fold"])
         & (summary.metric == measure["metric"])
     ]
-    return next(chosen[["mean", "ci_low", "ci_high"]].itertuples(index=False, name=None), UNDEFINED)
+    columns = ["mean", "ci_low", "ci_high", "n_seeds"]
+    return next(chosen[columns].itertuples(index=False, name=None), (*UNDEFINED, 0))
 
 
 def _difference(metrics, measure, block, resamples):
@@ -237,14 +244,16 @@ def _difference(metrics, measure, block, resamples):
     found = arm_differences(
         table, measure["arm"], measure["against"], [metric], block=block, resamples=resamples
     )
-    return found[metric]
+    return *found[metric], _shared_seeds(table, measure["arm"], measure["against"])
 
 
 def _from_history(histories, measure):
     """Read a number off the training curves: mean, lowest and highest of the seeds."""
     chosen = histories[(histories.arm == measure["arm"]) & (histories.fold == measure["fold"])]
     values = [HISTORY[measure["history"]](run) for _, run in chosen.groupby("seed")]
-    return (float(np.mean(values)), min(values), max(values)) if values else UNDEFINED
+    if not values:
+        return *UNDEFINED, 0
+    return float(np.mean(values)), min(values), max(values), len(values)
 
 
 def _overfitting(run):
@@ -272,7 +281,7 @@ def _shared_seeds(table, arm, against):
 
 def _verdict(claim, found):
     """Give the verdict of a claim on its numbers; with several, of all of them together."""
-    verdicts = [_single_verdict(claim, *numbers) for numbers in found]
+    verdicts = [_single_verdict(claim, *numbers[:3]) for numbers in found]
     for decisive in (CANNOT_BE_TESTED, CONTRADICTED):
         if decisive in verdicts:
             return decisive

@@ -5,6 +5,7 @@ from textwrap import fill
 
 from matplotlib.figure import Figure
 
+from lib.cell_figures import is_reference
 from lib.figures import WIDTH, arm_colour, style
 
 LN2 = math.log(2)
@@ -79,7 +80,6 @@ def draw_published_curves(histories, published, *, metric, axis, column):
                     line,
                     marker=".",
                     color=arm_colour(arm),
-                    label=f"reproduced, {side}",
                 )
         panel.set_title(f"({letter}) {'with' if arm == 'augmented' else 'without'} augmentation")
         panel.set_xlabel("epoch" if axis == "epoch" else "updates")
@@ -88,6 +88,8 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             panel.set(xscale="log", xlim=(10, 2 * published.updates.max()))
         if metric == "loss":
             mark_plateau(panel)
+    for side, (_, line) in SIDES.items():  # one sign for the colours of both arms
+        panels[0].plot([], [], line, marker=".", color="black", label=f"reproduced, {side}")
     panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")
     for panel in panels:
         panel.set_ylim(0, 1.7 if metric == "loss" else 1)
@@ -251,6 +253,8 @@ def by_update(published, updates):
 def scores_table(summary, fold, metrics):
     """Lay out the summary of a fold for reading: an arm a row, "mean (low to high)" in a cell.
 
+    How many runs a row stands for is told of networks; a mean over seeds is one of all of them.
+
     Parameters
     ----------
     summary : pandas.DataFrame
@@ -266,7 +270,16 @@ def scores_table(summary, fold, metrics):
     wide = rows.assign(cell=[_cell(*three) for three in numbers]).pivot_table(
         index="arm", columns="metric", values="cell", aggfunc="first", sort=False
     )
-    return wide[metrics].rename(columns=HEADS).reset_index().rename_axis(columns=None)
+    wide = wide[metrics].rename(columns=HEADS)
+    runs = rows.groupby("arm", sort=False).n_seeds.first()
+    wide.insert(0, "runs", [_run_count(arm, runs[arm]) for arm in wide.index])
+    return wide.reset_index().rename_axis(columns=None)
+
+
+def _run_count(arm, seeds):
+    if is_reference(arm):
+        return "–"
+    return "all" if arm.partition(" + ")[2].startswith("seeds") else str(seeds)
 
 
 def _cell(mean, low, high):

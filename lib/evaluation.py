@@ -82,13 +82,14 @@ def quantise(probabilities):
     Parameters
     ----------
     probabilities : ndarray of float, shape (F, M, M)
+        NaN, the answer of a network that was lost, is kept as 0.
 
     Returns
     -------
     ndarray of uint8, shape (F, M, M)
         From 0 to `STEPS`.
     """
-    return np.uint8(np.round(STEPS * probabilities))
+    return np.uint8(np.round(STEPS * np.nan_to_num(probabilities)))
 
 
 def frame_metrics(pairs, labels, probabilities, threshold):

@@ -48,6 +48,8 @@ def sizes_sentence(split, fold):
 def ends_sentence(histories, published, *, metric, column, split):
     """Say where the curves of the report's two arms end, here and as published.
 
+    Curves of unlike length are compared at the end of the shorter one, too.
+
     Parameters
     ----------
     histories : pandas.DataFrame
@@ -64,19 +66,22 @@ def ends_sentence(histories, published, *, metric, column, split):
     str
     """
     theirs = published[(published.metric == metric) & (published.split == split)]
-    last = theirs.sort_values("epoch").groupby("arm").value.last()
-    ours = histories.sort_values("updates").groupby(["arm", "seed"]).last()[column]
-    ours = ours.groupby("arm").mean()
-    parts = [
-        f"{words} it ends at {ours[arm]:.2f}, published {last[arm]:.2f}"
-        for arm, words in (("augmented", "With augmentation"), ("none", "without"))
-        if arm in ours and arm in last
-    ]
+    parts = []
+    for arm, words in (("augmented", "With augmentation"), ("none", "without")):
+        own, curve = histories[histories.arm == arm], theirs[theirs.arm == arm].set_index("epoch")
+        if own.empty or curve.empty:
+            continue
+        last = own.sort_values("epoch").groupby("seed").last()
+        epochs, end = last.epoch.max(), curve.index.max()
+        part = f"{words} it is {last[column].mean():.2f} after {epochs} epochs, published "
+        if epochs < end:
+            part += f"{curve.value[epochs]:.2f} after as many and "
+        parts.append(f"{part}{curve.value[end]:.2f} after {end}")
     return f"{split.capitalize()}: {'; '.join(parts)}." if parts else ""
 
 
 def equal_updates_sentence(histories, column, what):
-    """Compare the report's two arms after as many updates as both have.
+    """Compare the report's two arms after about as many updates, the most that both have.
 
     Parameters
     ----------
@@ -93,14 +98,39 @@ def equal_updates_sentence(histories, column, what):
     """
     pair = histories[histories.arm.isin(["none", "augmented"])]
     shared = pair.groupby(["arm", "seed"]).updates.max().min()
-    reached = pair[pair.updates <= shared].sort_values("updates").groupby(["arm", "seed"]).last()
-    values = reached[column].groupby("arm").mean()
-    if len(values) < 2:  # an arm is missing, or has an epoch longer than all that the other had
+    with_it = pair[(pair.arm == "augmented") & (pair.updates <= shared)].updates.max()
+    reached = pair[pair.updates <= with_it].sort_values("updates").groupby(["arm", "seed"]).last()
+    found = reached.groupby("arm")[["updates", column]].mean()
+    if len(found) < 2:  # an arm is missing, or has an epoch longer than all that the other had
         return ""
-    return (
-        f"After {shared} updates, the most that both arms have, {what} is {values['none']:.3f} "
-        f"without augmentation and {values['augmented']:.3f} with it."
-    )
+    each = [
+        f"{found[column][arm]:.3f} {words} augmentation after {found.updates[arm]:.0f} updates"
+        for arm, words in (("none", "without"), ("augmented", "with"))
+    ]
+    return f"At the longest that can be compared {what} is {' and '.join(each)}."
+
+
+def overfitting_sentence(histories, arms):
+    """Say how far above its lowest the validation loss of some arms ends.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+        Histories on the folds that are compared.
+    arms : dict of str to tuple of str
+        In words which arms, and their names.
+
+    Returns
+    -------
+    str
+    """
+    parts = []
+    for words, names in arms.items():
+        runs = histories[histories.arm.isin(names)].groupby(["arm", "fold", "seed"])
+        rises = runs.val_loss.agg(lambda loss: loss.iloc[-1] - loss.min())
+        if len(rises):
+            parts.append(f"{rises.min():.2f} to {rises.max():.2f} in the {len(rises)} {words}")
+    return f"The last validation loss lies above the lowest by {'; '.join(parts)}." if parts else ""
 
 
 def left_sentence(histories):
@@ -225,16 +255,18 @@ def errors_sentence(labels, found):
     for arm, cells in found.items():
         errors = error_counts(labels, cells)
         parts.append(f"{arm} {errors['merges']} and {errors['splits']}")
-    return f"Cells merged and cells split in this frame: {', '.join(parts)}."
+    return f"Merges and splits in this frame: {', '.join(parts)}."
 
 
-def cost_sentence(costs):
-    """Name the arms at both ends of the line along the best.
+def cost_sentence(costs, runs):
+    """Name the arms at both ends of the line along the best, and how far the times can be trusted.
 
     Parameters
     ----------
     costs : pandas.DataFrame
         From `cell_scores.costs`.
+    runs : pandas.DataFrame
+        runs.csv.
 
     Returns
     -------
@@ -244,7 +276,16 @@ def cost_sentence(costs):
     if known.empty:
         return ""
     cheap, best = known.iloc[0], known.loc[known["mean"].idxmax()]
-    return (
+    sentence = (
         f"The cheapest is {cheap.arm}, {cheap['mean']:.3f} after {cheap.minutes:.1f} minutes a "
         f"run; the best is {best.arm}, {best['mean']:.3f} after {best.minutes:.1f}."
+    )
+    minutes = runs[runs.side == "test"].groupby(["arm", "updates"]).minutes
+    ratio = (minutes.max() / minutes.min()).max()
+    if not ratio > 1:
+        return sentence
+    return (
+        f"{sentence} Runs of one arm with equally many updates differ by a factor of up to "
+        f"{ratio:.1f}, by the processor and what else it had to do: read the times as an order "
+        "of magnitude."
     )

@@ -47,7 +47,7 @@ def _runs_each(runs):
     done = runs[(runs.status != "not run") & (runs.side == "test")]
     counts = done.groupby(["arm", "fold"]).size()
     single = int((counts == 1).sum())
-    return f"{single} of {len(counts)} arms and folds with a single one"
+    return f"{single} of the {len(counts)} combinations of arm and fold with one run only"
 
 
 def verdict_table(verdicts):
@@ -61,7 +61,7 @@ def verdict_table(verdicts):
     Returns
     -------
     pandas.DataFrame
-        claim, verdict, published, reproduced, all text.
+        claim, verdict, published, reproduced, runs, all text.
     """
     rows = [
         {
@@ -69,6 +69,7 @@ def verdict_table(verdicts):
             "verdict": row.verdict,
             "published": "–" if pd.isna(row.published) else f"{row.published:g}",
             "reproduced (95 % interval)": _value(row),
+            "runs": str(row.n_seeds or "–"),
         }
         for row in verdicts.itertuples()
     ]
@@ -233,14 +234,17 @@ def answer_sentence(effects, cell_effects, fold):
         ("optimiser", effects, "f1_pooled", "an optimiser and input that work change test F1 by"),
         ("published_tuned", effects, "f1_pooled", "the published augmentation then by"),
         ("rigid_elastic", effects, "f1_pooled", "rotation, elastic deformation and grey values by"),
-        ("weight_map_25", cell_effects, "seg_gt", "the border weights, sigma 25, change SEG by"),
-        ("weight_map", cell_effects, "seg_gt", "and sigma 5 by"),
+        ("weight_map", cell_effects, "seg_gt", "the border weights change SEG, gold truth, by"),
+        ("weight_map_25", cell_effects, "seg_gt", "those with a width of 25 px by"),
     ]
-    said = []
+    said, counts = [], []
     for name, table, metric, words in parts:
         rows = table[(table.id == name) & (table.fold == fold) & (table.metric == metric)]
         said += [f"{words} {_interval(row, '+.3f')}" for row in rows.itertuples()]
-    return f"On {fold_words(fold)}: {'; '.join(said)}." if said else ""
+        counts += list(rows.n_seeds)
+    if not said:
+        return ""
+    return f"On {fold_words(fold)}, from {_runs(pd.Series(counts))} of each arm: {'; '.join(said)}."
 
 
 def blind_sentence(summary, fold):
@@ -331,36 +335,39 @@ def truth_sentence(truth, pairs):
     )
 
 
-def first_sentence(summary):
+def first_sentence(summary, fold):
     """Compare the arms of the report and the tuned arms in a few sentences.
 
     Parameters
     ----------
     summary : pandas.DataFrame
-        summary.csv of one fold.
+        Rows of one fold.
+    fold : str
 
     Returns
     -------
     str
         Markdown.
     """
-    f1 = summary[summary.metric == "f1_pooled"].set_index("arm")["mean"]
-    sentences = [
-        _pair(f1, "none", "augmented", "With the published recipe, each arm for its own epochs,"),
-        _pair(
-            f1, "none", "none_matched", "Without augmentation but with as many updates as with it,"
-        ),
-        _pair(
-            f1, "repeated", "augmented", "At equal updates, exact copies against augmented ones,"
-        ),
-        _pair(
-            f1, "none_tuned", "augmented_tuned", "With an optimiser that works, at equal updates,"
-        ),
-    ]
-    blind = "all_foreground"
-    if blind in f1:
-        sentences.append(f"Marking every pixel as cell scores {f1[blind]:.3f} without looking.")
-    return " ".join(sentence for sentence in sentences if sentence)
+    rows = summary[summary.metric == "f1_pooled"].dropna(subset="mean").set_index("arm")
+    pairs = {
+        ("none", "augmented"): "With the published recipe, each arm for its own epochs,",
+        ("none", "none_matched"): "Without augmentation but with as many updates as with it,",
+        ("repeated", "augmented"): "At equal updates, exact copies against augmented ones,",
+        ("none_tuned", "augmented_tuned"): "With an optimiser that works, at equal updates,",
+    }
+    there = {pair: words for pair, words in pairs.items() if rows.index.isin(pair).sum() == 2}
+    if not there:
+        return ""
+    f1, said = rows["mean"], []
+    for (first, second), words in there.items():
+        said.append(
+            f"{words} test F1 is {f1[first]:.3f} (`{first}`) and {f1[second]:.3f} (`{second}`)."
+        )
+    if "all_foreground" in f1:
+        said.append(f"Marking every pixel as cell scores {f1['all_foreground']:.3f}.")
+    runs = rows.n_seeds[[arm for arm in rows.index if any(arm in pair for pair in there)]]
+    return f"On {fold_words(fold)}, from {_runs(runs)} of each arm. {' '.join(said)}"
 
 
 def effect_sentences(effects, fold, metric, what):
@@ -385,10 +392,7 @@ def effect_sentences(effects, fold, metric, what):
     rows = effects[(effects.fold == fold) & (effects.metric == metric)].dropna(subset="mean")
     if rows.empty:
         return ""
-    fewest, most = rows.n_seeds.min(), rows.n_seeds.max()
-    several = f"{fewest} runs" if fewest == most else f"{fewest} to {most} runs"
-    runs = "single runs" if most == 1 else f"{several} of each arm"
-    where = fold_words(fold)
+    where = f"{fold_words(fold)}, from {_runs(rows.n_seeds)} of each arm"
     directions = {
         f"Raised test {what}": rows[rows.ci_low > 0],
         f"Lowered test {what}": rows[rows.ci_high < 0],
@@ -399,7 +403,46 @@ def effect_sentences(effects, fold, metric, what):
         for words, found in directions.items()
         if len(found)
     ]
-    return "\n".join([f"On {where}, from {runs}:", "", *items])
+    return "\n".join([f"On {where}:", "", *items])
+
+
+def disagreement_sentence(effects, folds, metric, what):
+    """Name the differences between arms that the two videos do not agree on.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        From `claims.effects`.
+    folds : list of str
+        Those that hold a video out.
+    metric : str
+        Metric of the effects.
+    what : str
+        Its name in words.
+
+    Returns
+    -------
+    str
+        Empty where no video, or only one, was held out.
+    """
+    if len(folds) < 2:
+        return ""
+    rows = effects[effects.fold.isin(folds) & (effects.metric == metric)]
+    rows = rows[(rows.ci_low > 0) | (rows.ci_high < 0)]
+    opposed = []
+    for name, found in rows.groupby("what", sort=False):
+        if found["mean"].min() < 0 < found["mean"].max():
+            each = [f"{row.fold} {_interval(row, '+.3f')}" for row in found.itertuples()]
+            opposed.append(f"{name} ({', '.join(each)})")
+    if not opposed:
+        return (
+            f"In test {what} no difference has an interval above zero on one fold and one below "
+            "zero on the other."
+        )
+    return (
+        f"Where the intervals of the two folds lie on opposite sides of zero, the mean decides "
+        f"nothing. In test {what}: {'; '.join(opposed)}."
+    )
 
 
 def effects_table(effects, fold, metrics):
@@ -512,7 +555,7 @@ def _value(row):
     if pd.isna(row.ci_low):
         return f"{row.reproduced:.4g}"
     if row.ci_low == row.ci_high:
-        return f"{row.reproduced:.3f} (one run)"
+        return f"{row.reproduced:.3f}"
     return f"{row.reproduced:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
 
 
@@ -521,13 +564,10 @@ def _interval(row, style):
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def _runs(counts):
+    """Say how many runs there are of each of several things."""
+    return "one run" if counts.max() == 1 else f"{_range(counts, '.0f')} runs"
+
+
 def _effect(row):
     return f"{row.what} {_interval(row, '+.3f')}"
-
-
-def _pair(scores, first, second, words):
-    if first not in scores or second not in scores or pd.isna(scores[[first, second]]).any():
-        return ""
-    return (
-        f"{words} test F1 is {scores[first]:.3f} (`{first}`) and {scores[second]:.3f} (`{second}`)."
-    )

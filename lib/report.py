@@ -35,7 +35,7 @@ INLINE_FORMULA = r"(?<![\\$])\$(?![\s$])(?P<math_inline_tex>(?:\\.|[^\\$`])+?(?<
 DISPLAY_FORMULA = r"(?<!\\)\$\$(?P<math_block_tex>[^$`]+)\$\$"
 FORMULA_LINES = r"^ {0,3}\$\$[^$`]+\$\$"
 # A number with its interval and perhaps a share, as text; or the dash of a missing one.
-INTERVAL = re.compile(r"–|[-−+]?[\d.]+( \(([-−+\d. to]+|one run)\))?( \[\d+%\])?")
+INTERVAL = re.compile(r"–|[-−+]?[\d.]+( \([-−+\d. to]+\))?( \[\d+%\])?")
 # A difference, written with its sign, whose interval leaves out zero, as far as its digits show.
 DECIDED = re.compile(r"[−+][\d.]+ \(([−+])(?=.*[1-9].* to)[\d.]+ to \1(?=.*[1-9])[\d.]+\)")
 LOADING = {"src", "srcset", "poster", "data", "xlink:href"}

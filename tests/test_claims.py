@@ -60,7 +60,8 @@ def scores(mean=NAN, low=NAN, high=NAN):
     """Make a summary of arm a, and of others that are not to be taken for it."""
     rows = [("a", "random", "f1_pooled", 0, 0, 0), ("b", "last", "f1_pooled", 0, 0, 0)]
     rows += [("a", "last", "f1", 0, 0, 0), ("a", "last", "f1_pooled", mean, low, high)]
-    return pd.DataFrame(rows, columns=["arm", "fold", "metric", "mean", "ci_low", "ci_high"])
+    columns = ["arm", "fold", "metric", "mean", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns).assign(n_seeds=3)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_rule_within(mean, low, high, verdict):
     assert found.verdict == verdict
     assert found.rule == "within 0.05"
     np.testing.assert_equal([found.reproduced, found.ci_low, found.ci_high], [mean, low, high])
+    assert found.n_seeds == 3
 
 
 def test_score_that_was_not_measured():
@@ -89,6 +91,7 @@ def test_score_that_was_not_measured():
     found = judge(claim("within", 0.8, tolerance=0.05), summary=summary)
     assert found.verdict == "cannot be tested"
     assert np.isnan(found.reproduced)
+    assert found.n_seeds == 0
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_score_that_was_not_measured():
     ],
 )
 def test_rule_above(monkeypatch, mean, low, high, verdict):
-    monkeypatch.setattr(claims, "_difference", lambda *_: (mean, low, high))
+    monkeypatch.setattr(claims, "_difference", lambda *_: (mean, low, high, 1))
     table = pd.DataFrame({"fold": ["last"]})
     found = judge(claim("above", 0.3, margin=0.1), table=table)
     assert found.verdict == verdict
@@ -137,7 +140,9 @@ UP, UNSURE, FLAT, DOWN, MISSING = (
 )
 def test_several_differences_are_judged_together(monkeypatch, found, shown, verdict):
     numbers = dict(zip("cd", found, strict=True))
-    monkeypatch.setattr(claims, "_difference", lambda _, measure, *__: numbers[measure["arm"]])
+    monkeypatch.setattr(
+        claims, "_difference", lambda _, measure, *__: (*numbers[measure["arm"]], 1)
+    )
     stated = claim("above", 0.3, margin=0.0)
     pairs = [{"arm": "c", "against": "b"}, {"arm": "d", "against": "b"}]
     stated["measure"] = {"fold": "last", "metric": "f1_pooled", "differences": pairs}
@@ -165,10 +170,12 @@ def test_difference_is_arm_minus_the_other_on_its_fold():
     assert found.reproduced == pytest.approx(1 - 2 / 3)
     assert (found.ci_low, found.ci_high) == pytest.approx((1 / 3, 1 / 3))
     assert found.verdict == "reproduced"
+    assert found.n_seeds == 1
     swapped = stated | {"measure": stated["measure"] | {"arm": "b", "against": "a"}}
     assert judge(swapped, table=pd.DataFrame(rows)).verdict == "contradicted"
     alone = pd.DataFrame(counts("a", "last", 10))
-    assert judge(stated, table=alone).verdict == "cannot be tested"
+    lacking = judge(stated, table=alone)
+    assert (lacking.verdict, lacking.n_seeds) == ("cannot be tested", 0)
 
 
 def test_difference_on_the_fold_video_is_the_mean_of_the_two():
@@ -208,7 +215,7 @@ def test_overfitting_is_how_far_the_validation_loss_ends_above_its_lowest():
     found = judge(curves_claim("overfitting"), histories=pd.concat(runs))
     numbers = [found.reproduced, found.ci_low, found.ci_high]
     assert numbers == pytest.approx([0.25, 0.2, 0.3])
-    assert found.verdict == "reproduced"
+    assert (found.verdict, found.n_seeds) == ("reproduced", 2)
     assert found.rule == "above 0.05"
 
 
@@ -361,7 +368,9 @@ def test_claim_is_well_formed(name):
 
 
 def test_verdicts_have_the_columns_of_the_design():
-    summary = pd.DataFrame(columns=["arm", "fold", "metric", "mean", "ci_low", "ci_high"])
+    summary = pd.DataFrame(
+        columns=["arm", "fold", "metric", "mean", "ci_low", "ci_high", "n_seeds"]
+    )
     columns = ["arm", "fold", "seed", "video", "frame", "metric", "value"]
     histories = pd.DataFrame(columns=["arm", "fold", "seed", "loss", "val_loss", "val_batch_f1"])
     verdicts = claims.judge(
@@ -372,7 +381,7 @@ def test_verdicts_have_the_columns_of_the_design():
         is_phantom=False,
         **BOOTSTRAP,
     )
-    design = ["id", "published", "reproduced", "ci_low", "ci_high", "rule", "verdict"]
+    design = ["id", "published", "reproduced", "ci_low", "ci_high", "n_seeds", "rule", "verdict"]
     assert verdicts.columns.tolist() == design
     assert verdicts.id.tolist() == list(SHIPPED)
     found = verdicts.set_index("id").verdict.to_dict()

@@ -79,6 +79,7 @@ def test_steps_of_a_probability_are_near_and_keep_the_side_of_a_half(probability
 def test_steps_run_from_nothing_to_all():
     # A half lies between two steps, and counts as cell as it does before it is rounded.
     assert quantise(np.array([0, 0.5, 1])).tolist() == [0, 16, 31]
+    assert quantise(np.array([np.nan])).tolist() == [0]
 
 
 def test_rows_of_a_frame_are_counts_and_scores():

@@ -9,7 +9,9 @@ from lib.splits import Split
 
 
 def history(arm, seed, updates, **columns):
-    return pd.DataFrame({"arm": arm, "fold": "last", "seed": seed, "updates": updates} | columns)
+    epochs = range(1, len(updates) + 1)
+    places = {"arm": arm, "fold": "last", "seed": seed, "epoch": epochs, "updates": updates}
+    return pd.DataFrame(places | columns)
 
 
 @pytest.fixture
@@ -42,17 +44,22 @@ def test_ends_are_means_over_seeds_beside_the_last_published_value(histories):
     published = pd.DataFrame(
         {"metric": "loss", "arm": "none", "split": "validation", "epoch": [2, 1], "value": [2, 9]}
     )
+    longer = pd.concat([published, published[:1].assign(epoch=7, value=5)])
     settings = {"metric": "loss", "column": "val", "split": "validation"}
     sentence = found.ends_sentence(histories, published, **settings)
-    assert sentence == "Validation: without it ends at 0.60, published 2.00."
+    assert sentence == "Validation: without it is 0.60 after 2 epochs, published 2.00 after 2."
+    assert found.ends_sentence(histories, longer, **settings) == (
+        "Validation: without it is 0.60 after 2 epochs, published 2.00 after as many and 5.00 "
+        "after 7."
+    )
     assert found.ends_sentence(histories[:0], published, **settings) == ""
 
 
 def test_arms_are_compared_at_the_updates_that_both_have(histories):
     sentence = found.equal_updates_sentence(histories, "val", "the loss")
     assert sentence == (
-        "After 20 updates, the most that both arms have, the loss is 0.600 without augmentation "
-        "and 0.900 with it."
+        "At the longest that can be compared the loss is 0.400 without augmentation after 10 "
+        "updates and 0.900 with augmentation after 10 updates."
     )
     late = histories[(histories.arm == "none") | (histories.updates > 20)]
     assert found.equal_updates_sentence(late, "val", "the loss") == ""
@@ -114,13 +121,27 @@ def test_merges_and_splits_of_the_frame_that_is_shown():
     labels = np.repeat([[1, 1, 2, 2]], 4, axis=0)
     cells = {"whole": labels, "merged": np.ones_like(labels)}
     assert found.errors_sentence(labels, cells) == (
-        "Cells merged and cells split in this frame: whole 0 and 0, merged 1 and 0."
+        "Merges and splits in this frame: whole 0 and 0, merged 1 and 0."
     )
 
 
 def test_cheapest_and_best_arm():
     costs = pd.DataFrame({"arm": ["a", "b", "c"], "minutes": [4, 2, 3], "mean": [0.5, 0.4, 0.6]})
-    assert found.cost_sentence(costs) == (
-        "The cheapest is b, 0.400 after 2.0 minutes a run; the best is c, 0.600 after 3.0."
+    runs = pd.DataFrame({"arm": ["a", "a", "b", "b"], "updates": [9, 9, 9, 8]})
+    runs = runs.assign(side="test", minutes=[1.0, 2.5, 1.0, 9.0])
+    sentence = found.cost_sentence(costs, runs)
+    ends = "The cheapest is b, 0.400 after 2.0 minutes a run; the best is c, 0.600 after 3.0."
+    assert sentence.startswith(f"{ends} Runs of one arm")
+    assert "by a factor of up to 2.5," in sentence
+    assert found.cost_sentence(costs, runs[1:]) == ends
+    assert found.cost_sentence(costs[:0], runs) == ""
+
+
+def test_rise_of_the_validation_loss(histories):
+    arms = {"runs without": ("none", "none_tuned"), "with": ("augmented",), "else": ("aspp",)}
+    histories["val_loss"] = histories.val
+    assert found.overfitting_sentence(histories, arms) == (
+        "The last validation loss lies above the lowest by 0.20 to 0.20 in the 2 runs without; "
+        "0.00 to 0.00 in the 1 with."
     )
-    assert found.cost_sentence(costs[:0]) == ""
+    assert found.overfitting_sentence(histories[:0], arms) == ""

@@ -214,7 +214,7 @@ def test_data_sentence_names_the_images_and_the_runs_that_are_missing(profile):
     sentence = findings.data_sentence(profile, record, run_rows("completed", "diverged", "not run"))
     assert "Not completed: none/last/seed1 diverged." in sentence
     assert "Unfinished: 1 of 3 planned runs" in sentence
-    assert "0 of 1 arms and folds with a single one" in sentence
+    assert "0 of the 1 combinations of arm and fold with one run only" in sentence
 
 
 def test_data_sentence_says_first_that_the_images_are_procedural(profile):
@@ -234,22 +234,22 @@ def test_data_sentence_counts_the_seeds(profile):
 
 def test_verdict_table_shows_values_as_they_are_known():
     rows = [
-        ("F1", 0.891, 0.8004, 0.7, 0.9, "partly"),
-        ("Convolutions", 23, 23.0, NAN, NAN, "reproduced"),
-        ("Images", 1447, 1447.0, NAN, NAN, "reproduced"),
-        ("IoU", 0.77, NAN, NAN, NAN, "cannot be tested"),
-        ("SEG", NAN, 0.05, -0.01, 0.11, "partly"),
-        ("Loss", 0.57, 0.04, 0.04, 0.04, "contradicted"),
+        ("F1", 0.891, 0.8004, 0.7, 0.9, 3, "partly"),
+        ("Convolutions", 23, 23.0, NAN, NAN, 0, "reproduced"),
+        ("Images", 1447, 1447.0, NAN, NAN, 0, "reproduced"),
+        ("IoU", 0.77, NAN, NAN, NAN, 0, "cannot be tested"),
+        ("SEG", NAN, 0.05, -0.01, 0.11, 2, "partly"),
+        ("Loss", 0.57, 0.04, 0.04, 0.04, 1, "contradicted"),
     ]
-    columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "verdict"]
+    columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "n_seeds", "verdict"]
     table = findings.verdict_table(pd.DataFrame(rows, columns=columns))
     assert table.to_numpy().tolist() == [
-        ["F1", "partly", "0.891", "0.800 (0.700 to 0.900)"],
-        ["Convolutions", "reproduced", "23", "23"],
-        ["Images", "reproduced", "1447", "1447"],
-        ["IoU", "cannot be tested", "0.77", "–"],
-        ["SEG", "partly", "–", "0.050 (-0.010 to 0.110)"],
-        ["Loss", "contradicted", "0.57", "0.040 (one run)"],
+        ["F1", "partly", "0.891", "0.800 (0.700 to 0.900)", "3"],
+        ["Convolutions", "reproduced", "23", "23", "–"],
+        ["Images", "reproduced", "1447", "1447", "–"],
+        ["IoU", "cannot be tested", "0.77", "–", "–"],
+        ["SEG", "partly", "–", "0.050 (-0.010 to 0.110)", "2"],
+        ["Loss", "contradicted", "0.57", "0.040", "1"],
     ]
 
 
@@ -261,12 +261,15 @@ def test_verdicts_are_counted():
 
 def test_answer_is_made_of_the_differences_that_were_measured():
     row = {"fold": "video", "metric": "f1_pooled", "mean": 0.2, "ci_low": 0.1, "ci_high": 0.3}
-    other = row | {"id": "weight_map", "metric": "seg_gt", "mean": -0.2, "ci_low": -0.25}
+    other = row | {"id": "weight_map_25", "metric": "seg_gt", "mean": -0.2, "ci_low": -0.25}
+    other["n_seeds"] = 2
+    row["n_seeds"] = 1
     effects = pd.DataFrame([row | {"id": "optimiser"}, row | {"id": "unheard of"}])
     sentence = findings.answer_sentence(effects, pd.DataFrame([other]), "video")
     assert sentence == (
-        "On the mean of both videos held out: an optimiser and input that work change test F1 by "
-        "+0.200 (+0.100 to +0.300); and sigma 5 by −0.200 (−0.250 to +0.300)."
+        "On the mean of both videos held out, from 1 to 2 runs of each arm: an optimiser and input "
+        "that work change test F1 by +0.200 (+0.100 to +0.300); those with a width of 25 px by "
+        "−0.200 (−0.250 to +0.300)."
     )
     assert findings.answer_sentence(effects, pd.DataFrame([other]), "last") == ""
 
@@ -349,20 +352,26 @@ def test_truth_sentence_counts_the_test_frames_alone():
 def summary(**means):
     rows = [("last", "f1_pooled", arm, mean) for arm, mean in means.items()]
     rows += [("last", "f1", arm, 0.111) for arm in means]
-    return pd.DataFrame(rows, columns=["fold", "metric", "arm", "mean"])
+    return pd.DataFrame(rows, columns=["fold", "metric", "arm", "mean"]).assign(n_seeds=1)
 
 
 def test_first_sentence_follows_the_table():
-    sentence = findings.first_sentence(summary(none=0.123, augmented=0.456, all_foreground=0.789))
+    rows = summary(none=0.123, augmented=0.456, all_foreground=0.789)
+    sentence = findings.first_sentence(rows, "last")
+    assert sentence.startswith("On fold last, from one run of each arm. With the published recipe")
     assert "0.123 (`none`) and 0.456 (`augmented`)" in sentence
     assert "Marking every pixel as cell scores 0.789" in sentence
     assert "0.111" not in sentence
     assert "none_matched" not in sentence
-    assert "0.321 (`none`)" in findings.first_sentence(summary(none=0.321, augmented=0.456))
+    other = summary(none=0.321, augmented=0.456, aspp=0.5)
+    other["n_seeds"] = [2, 3, 9] * 2
+    sentence = findings.first_sentence(other, "video")
+    assert "from 2 to 3 runs of each arm" in sentence
+    assert "0.321 (`none`)" in sentence
 
 
 def test_first_sentence_leaves_out_what_was_not_measured():
-    assert findings.first_sentence(summary(none=0.1, augmented=NAN)) == ""
+    assert findings.first_sentence(summary(none=0.1, augmented=NAN), "last") == ""
 
 
 EFFECTS = ["what", "arm", "against", "fold", "metric", "mean", "ci_low", "ci_high", "n_seeds"]
@@ -393,7 +402,7 @@ def test_effect_sentences_sort_by_what_the_interval_says():
         "- Undecided, the interval holds zero: that +0.050 (−0.010 to +0.110).",
     ]
     single = findings.effect_sentences(table, "01to02", "f1_pooled", "F1").splitlines()
-    assert single[0] == "On fold 01to02, from single runs:"
+    assert single[0] == "On fold 01to02, from one run of each arm:"
     assert len(single) == 3
 
 
