@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from skimage.segmentation import find_boundaries
 
 from lib.cell_scores import base_arm
-from lib.figures import WIDTH, arm_colour, style
+from lib.figures import WIDTH, arm_colour, scale_bar, style
 from lib.instances import overlaps_of
 
 # Okabe and Ito's colours, as of the arms.
@@ -127,7 +127,7 @@ def draw_cost(costs, label):
 
 
 @style()
-def draw_contours(image, labels, found, title):
+def draw_contours(image, labels, found, title, *, pixel_size=None):
     """Draw the cells that arms found in one frame, on its image, with what is wrong.
 
     Parameters
@@ -139,6 +139,8 @@ def draw_contours(image, labels, found, title):
         Cells by arm.
     title : str
         Of the first panel, which has the true cells alone.
+    pixel_size : float, optional
+        As for `figures.draw_sample`.
 
     Returns
     -------
@@ -156,6 +158,7 @@ def draw_contours(image, labels, found, title):
     for panel, (name, cells) in zip(panels, {title: nothing, **found}.items(), strict=False):
         panel.imshow(with_contours(image, labels, cells), interpolation="nearest")
         panel.set_title(name)
+    scale_bar(figure.axes[0], image, pixel_size)
     for panel in figure.axes:
         panel.set_axis_off()
     _legend(figure)
@@ -163,7 +166,7 @@ def draw_contours(image, labels, found, title):
 
 
 @style()
-def draw_strip(images, labels, found, frames):
+def draw_strip(images, labels, found, frames, *, pixel_size=None):
     """Draw neighbouring frames of a window where cells touch, and what an arm found there.
 
     Parameters
@@ -172,6 +175,8 @@ def draw_strip(images, labels, found, frames):
         Windows of the frames, their true cells and the cells that were found.
     frames : list of int
         Numbers of the frames.
+    pixel_size : float, optional
+        As for `figures.draw_sample`.
 
     Returns
     -------
@@ -186,6 +191,7 @@ def draw_strip(images, labels, found, frames):
         panels[0, place].set_title(f"frame {frame}")
         drawn = with_contours(images[place], labels[place], found[place])
         panels[1, place].imshow(drawn, interpolation="nearest")
+    scale_bar(panels[0, 0], images[0], pixel_size)
     for panel in figure.axes:
         panel.set_axis_off()
     _legend(figure)

@@ -33,6 +33,29 @@ PUBLISHED_DIGESTS = {
 }
 
 
+# Micrometres a pixel, from the challenge's page.
+PIXEL_SIZE = 0.19
+
+
+def pixel_size(record, columns):
+    """Tell what a pixel stands for in a whole frame that is drawn with so many columns.
+
+    Parameters
+    ----------
+    record : dict
+        data.json.
+    columns : int
+
+    Returns
+    -------
+    float or None
+        Micrometres; None for the phantom, which shows nothing real.
+    """
+    if record["source"] == "phantom":
+        return None
+    return PIXEL_SIZE * record["shape"][1] / columns
+
+
 @dataclass(frozen=True)
 class Frame:
     """Files of one frame.

@@ -142,6 +142,35 @@ def save(figure, folder, name, *, svg=False):
     return target
 
 
+def scale_bar(axes, image, pixel_size):
+    """Draw a bar of a round length, at most a quarter of the image.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    image : ndarray, shape (M, N, ...)
+    pixel_size : float or None
+        Micrometres a pixel; without it no bar is drawn.
+    """
+    if pixel_size is None:
+        return
+    widest = image.shape[1] * pixel_size / 4
+    length = max(size for size in (1, 2, 5, 10, 20, 50, 100) if size <= max(widest, 1))
+    bar = AnchoredSizeBar(
+        axes.transData,
+        length / pixel_size,
+        f"{length} µm",
+        "lower right",
+        size_vertical=image.shape[0] / 100,
+        label_top=True,
+        sep=2,
+        borderpad=0.6,
+        fontproperties=FontProperties(size=7),
+    )
+    bar.patch.set(edgecolor="none", alpha=0.85)
+    axes.add_artist(bar)
+
+
 # The figures of the report ------------------------------------------------------------------
 
 
@@ -165,7 +194,7 @@ def draw_sample(images, titles, *, pixel_size=None):
     figure, panels = _grid(math.ceil(len(images) / columns), columns)
     for axes, image, title in zip(panels, images, titles, strict=False):
         _show(axes, image, title, **_grey(image))
-        _scale_bar(axes, image, pixel_size)
+        scale_bar(axes, image, pixel_size)
     _hide_empty(panels)
     return figure
 
@@ -201,7 +230,7 @@ def draw_labels_to_mask(image, labels, *, pixel_size=None):
         _show(closeup, values[box], **look)
         for spine in closeup.spines.values():
             spine.set(visible=True, edgecolor="red", linewidth=1.2)
-    _scale_bar(panels[0], image, pixel_size)
+    scale_bar(panels[0], image, pixel_size)
     return figure
 
 
@@ -285,7 +314,7 @@ def draw_predictions(image, predictions, truth, *, pixel_size=None):
     columns = 2 if count <= 4 else 3
     figure, panels = _grid(math.ceil(count / columns), columns)
     _show(panels[0], image, "test image", **_grey(image))
-    _scale_bar(panels[0], image, pixel_size)
+    scale_bar(panels[0], image, pixel_size)
     for axes, (title, probability) in zip(panels[1:], predictions, strict=False):
         _show_with_bar(axes, probability, title)
     _show_with_bar(panels[count - 1], truth, "truth", vmin=0, vmax=1)
@@ -294,13 +323,15 @@ def draw_predictions(image, predictions, truth, *, pixel_size=None):
 
 
 @style()
-def draw_mistakes(examples):
+def draw_mistakes(examples, *, pixel_size=None):
     """Draw where predictions are wrong: image, probability, and each pixel right, missed or false.
 
     Parameters
     ----------
     examples : list of tuple
         Title, and an example from `evaluation.read_example`; a row each.
+    pixel_size : float, optional
+        As for `draw_sample`.
 
     Returns
     -------
@@ -321,6 +352,7 @@ def draw_mistakes(examples):
         for wrong, colour in ((truth & ~found, "#0072B2"), (found & ~truth, "#D55E00")):
             colours[wrong] = 0.4 * colours[wrong] + 0.6 * np.array(to_rgb(colour))
         _show(mistake_axes, colours, "missed blue, false orange")
+        scale_bar(image_axes, image, pixel_size)
     return figure
 
 
@@ -409,27 +441,6 @@ def _outline(axes, labels):
     for number, cell in enumerate(np.unique(labels[labels > 0])):
         colour = [colours[number % len(colours)]]
         axes.contour(labels == cell, [0.5], colors=colour, linewidths=1)
-
-
-def _scale_bar(axes, image, pixel_size):
-    """Draw a bar of a round length, at most a quarter of the image."""
-    if pixel_size is None:
-        return
-    widest = image.shape[1] * pixel_size / 4
-    length = max(size for size in (1, 2, 5, 10, 20, 50, 100) if size <= max(widest, 1))
-    bar = AnchoredSizeBar(
-        axes.transData,
-        length / pixel_size,
-        f"{length} µm",
-        "lower right",
-        size_vertical=image.shape[0] / 100,
-        label_top=True,
-        sep=2,
-        borderpad=0.6,
-        fontproperties=FontProperties(size=7),
-    )
-    bar.patch.set(edgecolor="none", alpha=0.85)
-    axes.add_artist(bar)
 
 
 def _arrows(axes, field):

@@ -100,9 +100,13 @@ def test_contours_have_a_panel_an_arm_and_the_strip_two_a_frame():
     labels = np.zeros((3, 16, 16), int)
     labels[:, 2:9, 2:9] = 1
     images = np.random.default_rng(0).random((3, 16, 16))
-    figure = cell_figures.draw_contours(images[0], labels[0], {"a": labels[1]}, "truth")
+    figure = cell_figures.draw_contours(
+        images[0], labels[0], {"a": labels[1]}, "truth", pixel_size=2.0
+    )
     assert [panel.get_title() for panel in figure.axes[:2]] == ["truth", "a"]
+    assert [len(panel.artists) for panel in figure.axes[:2]] == [1, 0]
     figure = cell_figures.draw_strip(images, labels, labels, [4, 5, 6])
+    assert not figure.axes[0].artists
     assert [panel.get_title() for panel in figure.axes[:3]] == ["frame 4", "frame 5", "frame 6"]
     assert len(figure.axes) == 6
 

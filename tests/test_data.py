@@ -37,6 +37,13 @@ def dataset(tmp_path):
     return tmp_path / "set"
 
 
+def test_pixel_of_a_frame_that_is_drawn_smaller_is_larger():
+    record = {"source": "folder", "shape": [512, 512]}
+    assert data.pixel_size(record, 512) == 0.19
+    assert data.pixel_size(record, 128) == 4 * 0.19
+    assert data.pixel_size(record | {"source": "phantom"}, 512) is None
+
+
 # Reading and pairing
 
 
