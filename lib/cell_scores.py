@@ -187,13 +187,12 @@ def costs(summary, runs, metric):
     Returns
     -------
     pandas.DataFrame
-        arm, minutes (of the fastest run on the folds that arms are compared on, since others had to
-        share the machine), mean, ci_low, ci_high. Means over turns need no training of their own,
-        and means over seeds that of all.
+        arm, minutes (of the fastest run on that fold, since others had to share the machine),
+        mean, ci_low, ci_high. Means over turns need no training of their own, and means over seeds
+        that of all.
     """
     trained = runs[(runs.side == "test") & runs.minutes.notna()]
-    if (summary.fold == "video").all():
-        trained = of_fold(trained, "video")
+    trained = of_fold(trained, summary.fold.iloc[0])
     minutes = trained.groupby("arm").minutes.min()
     seeds = trained.groupby("arm").seed.nunique()
     rows = summary[summary.metric == metric].copy()

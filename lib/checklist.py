@@ -4,6 +4,7 @@ import yaml
 
 from lib import findings
 from lib.paths import ROOT
+from lib.results import made
 
 
 def read_checklist():
@@ -36,7 +37,7 @@ def facts(profile, record, runs, verdicts):
     dict of str to object
         A value for each brace of the checklist.
     """
-    done = runs[runs.status != "not run"]
+    done = made(runs)
     minutes, parameters = done.minutes.dropna(), done.parameters.dropna()
     tested = done[done.side == "test"].groupby(["arm", "fold"]).seed.nunique()
     fewest, most = tested.min(), tested.max()

@@ -13,7 +13,7 @@ import tifffile
 from skimage import io
 
 from lib.files import StateError, publish
-from lib.source import DataError, Source
+from lib.source import HELA, DataError, Source
 
 # The files that each digest stands for, relative to the folder of the data set.
 DIGESTS = {
@@ -33,7 +33,7 @@ PUBLISHED_DIGESTS = {
 }
 
 
-# Micrometres a pixel, from the challenge's page.
+# Micrometres a pixel of DIC-C2DH-HeLa, from the challenge's page.
 PIXEL_SIZE = 0.19
 
 
@@ -49,9 +49,9 @@ def pixel_size(record, columns):
     Returns
     -------
     float or None
-        Micrometres; None for the phantom, which shows nothing real.
+        Micrometres; None for the phantom, which shows nothing real, and for other data sets.
     """
-    if record["source"] == "phantom":
+    if record["source"] == "phantom" or record["name"] != HELA:
         return None
     return PIXEL_SIZE * record["shape"][1] / columns
 

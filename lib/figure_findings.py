@@ -72,10 +72,11 @@ def ends_sentence(histories, published, *, metric, column, split):
         if own.empty or curve.empty:
             continue
         last = own.sort_values("epoch").groupby("seed").last()
-        epochs, end = last.epoch.max(), curve.index.max()
+        few, many, end = last.epoch.min(), last.epoch.max(), curve.index.max()
+        epochs = f"{many}" if few == many else f"{few} to {many}"
         part = f"{words} it is {last[column].mean():.2f} after {epochs} epochs, published "
-        if epochs < end:
-            part += f"{curve.value[epochs]:.2f} after as many and "
+        if few < end:
+            part += f"{curve.value[last.epoch.clip(upper=end)].mean():.2f} after as many and "
         parts.append(f"{part}{curve.value[end]:.2f} after {end}")
     return f"{split.capitalize()}: {'; '.join(parts)}." if parts else ""
 
@@ -218,7 +219,10 @@ def frame_sentence(metrics, examples, fold):
     Returns
     -------
     str
+        Empty where no run kept an example.
     """
+    if not examples:
+        return ""
     rows = metrics[(metrics.fold == fold) & (metrics.seed == 0) & (metrics.metric == "f1")]
     values = rows.set_index(["arm", "video", "frame"]).value
     scores = {
@@ -233,7 +237,7 @@ def frame_sentence(metrics, examples, fold):
         return f"{place} F1 of this frame: {each}."
     return (
         f"{place} F1 of this frame is from {scores[low]:.3f} ({low}) to {scores[high]:.3f} "
-        f"({high}), at a probability of one half."
+        f"({high})."
     )
 
 

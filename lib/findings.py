@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lib.metrics import COUNTS, scores
+from lib.results import made
 
 
 def data_sentence(profile, record, runs):
@@ -44,8 +45,8 @@ def data_sentence(profile, record, runs):
 
 
 def _runs_each(runs):
-    done = runs[(runs.status != "not run") & (runs.side == "test")]
-    counts = done.groupby(["arm", "fold"]).size()
+    done = made(runs)
+    counts = done[done.side == "test"].groupby(["arm", "fold"]).size()
     single = int((counts == 1).sum())
     return f"{single} of the {len(counts)} combinations of arm and fold with one run only"
 
@@ -106,10 +107,9 @@ def code_sentence(runs):
     str
     """
     commits = sorted({str(commit)[:10] for commit in runs.commit.dropna()})
-    done = (runs.status != "not run").sum()
     return (
         f"Code: {', '.join(commits) or 'not in a repository'}; in {count_dirty(runs)} of the "
-        f"{done} runs that were made files differed from the commit."
+        f"{len(made(runs))} runs that were made files differed from the commit."
     )
 
 
@@ -129,8 +129,8 @@ def runs_overview(runs):
     """
     rows = []
     for arm, planned in runs.groupby("arm", sort=False):
-        done = planned[planned.status != "not run"]
-        lost = done[done.status != "completed"]
+        done = made(planned)
+        lost = planned[~planned.status.isin(["completed", "not run"])]
         rows.append(
             {
                 "arm": arm,
@@ -271,13 +271,15 @@ def blind_sentence(summary, fold):
     )
 
 
-def length_sentence(histories, updates, epochs):
+def length_sentence(histories, settings, updates, epochs):
     """Say how much of the published training the arm with the published augmentation had.
 
     Parameters
     ----------
     histories : pandas.DataFrame
         Histories of one fold.
+    settings : dict
+        Settings of the profile.
     updates : dict of str to int
         From `claims.published_epoch_updates`.
     epochs : int
@@ -294,8 +296,9 @@ def length_sentence(histories, updates, epochs):
     return (
         f"The arm with the published augmentation had {own.epoch.max()} epochs or {most} updates, "
         f"{most / (epochs * updates['augmented']):.0%} of those of the published run ({epochs} "
-        "epochs), and smaller images and networks. What is said of the published recipe is said of "
-        "that length."
+        "epochs). What is said of the published recipe is said of that length, and of this "
+        f"profile's size: {settings['image.size']} px, {settings['model.filters']} filters at the "
+        "first level."
     )
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 from lib import plan
 from lib.evaluation import read_example
 from lib.files import StateError
-from lib.paths import run_folder
 from lib.statistics import is_video_fold
 
 KEYS = ["arm", "fold", "seed"]
@@ -47,6 +46,21 @@ def run_table(profile, runs):
         updates, epochs, best_epoch, parameters, minutes, processor, commit, dirty, error.
     """
     return pd.DataFrame([_run_row(profile, run) for run in runs])
+
+
+def made(runs):
+    """Take the runs of a run table that left scores, as one that diverged did.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        runs.csv.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    return runs[runs.status.isin(["completed", "diverged"])]
 
 
 def scan_tables(profile, runs):
@@ -152,7 +166,7 @@ def _run_row(profile, run):
         if error.exists():
             return row | {"status": "failed", "error": error.read_text(encoding="utf-8").strip()}
         return row | {"status": "not run"}
-    folder = run_folder(profile.outputs, run.arm, run.fold, run.seed)
+    folder = run.folder(profile.outputs)
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     history = plan.read_history(profile.outputs, run.arm, run.fold, run.seed)
     return row | {

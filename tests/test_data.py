@@ -38,10 +38,11 @@ def dataset(tmp_path):
 
 
 def test_pixel_of_a_frame_that_is_drawn_smaller_is_larger():
-    record = {"source": "folder", "shape": [512, 512]}
+    record = {"name": source.HELA, "source": "folder", "shape": [512, 512]}
     assert data.pixel_size(record, 512) == 0.19
     assert data.pixel_size(record, 128) == 4 * 0.19
     assert data.pixel_size(record | {"source": "phantom"}, 512) is None
+    assert data.pixel_size(record | {"name": "Fluo-N2DH-SIM+"}, 512) is None
 
 
 # Reading and pairing

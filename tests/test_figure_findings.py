@@ -52,6 +52,11 @@ def test_ends_are_means_over_seeds_beside_the_last_published_value(histories):
         "Validation: without it is 0.60 after 2 epochs, published 2.00 after as many and 5.00 "
         "after 7."
     )
+    stopped = histories[(histories.seed == 0) | (histories.epoch < 2)]
+    assert found.ends_sentence(stopped, published, **settings) == (
+        "Validation: without it is 0.50 after 1 to 2 epochs, published 5.50 after as many and 2.00 "
+        "after 2."
+    )
     assert found.ends_sentence(histories[:0], published, **settings) == ""
 
 
@@ -115,6 +120,7 @@ def test_scores_of_the_frame_that_is_shown(metrics):
     )
     sentence = found.frame_sentence(metrics, pair | {"c": example}, "last")
     assert "from 0.250 (b) to 0.750 (c)" in sentence
+    assert found.frame_sentence(metrics, {}, "last") == ""
 
 
 def test_merges_and_splits_of_the_frame_that_is_shown():

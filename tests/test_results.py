@@ -286,14 +286,17 @@ def test_published_recipe_is_set_beside_what_looks_at_nothing():
 
 def test_length_is_set_beside_that_of_the_published_run():
     histories = pd.DataFrame({"arm": "augmented", "epoch": [1, 2], "updates": [100, 200]})
-    sentence = findings.length_sentence(histories, {"augmented": 50}, 16)
+    size = {"image.size": 64, "model.filters": 4}
+    sentence = findings.length_sentence(histories, size, {"augmented": 50}, 16)
     assert "had 2 epochs or 200 updates, 25% of those of the published run (16 epochs)" in sentence
-    assert findings.length_sentence(histories[:0], {"augmented": 50}, 16) == ""
+    assert "64 px, 4 filters" in sentence
+    assert findings.length_sentence(histories[:0], size, {"augmented": 50}, 16) == ""
 
 
 def test_code_sentence_names_the_commits():
-    runs = run_rows("completed", "completed", "not run").assign(dirty=[True, False, None])
-    runs.loc[1, "commit"], runs.loc[2, "commit"] = "b" * 40, None
+    runs = run_rows("completed", "diverged", "failed", "not run")
+    runs = runs.assign(dirty=[True, False, None, None])
+    runs.loc[1:, "commit"] = ["b" * 40, None, None]
     sentence = findings.code_sentence(runs)
     assert f"Code: {'a' * 10}, {'b' * 10};" in sentence
     assert "in 1 of the 2 runs that were made" in sentence
@@ -465,7 +468,7 @@ def test_runs_overview_sums_up_each_arm():
     overview = findings.runs_overview(pd.DataFrame(rows, columns=names)).set_index("arm")
     assert overview.loc["a"].to_dict() == {
         "folds": "last, random",
-        "runs": "3\u00a0of\u00a04",
+        "runs": "2\u00a0of\u00a04",
         "not completed": "last/seed1 diverged, random/seed0 failed",
         "learning rate": "0.01",
         "updates": "50 to 100",
