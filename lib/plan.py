@@ -9,17 +9,17 @@ import hashlib
 import json
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lib import splits
 from lib.data import PUBLISHED_DIGESTS, data_record
 from lib.files import StateError, publish, write_json, write_text
 from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, relative, run_folder
 from lib.source import DataError, find_source
-from lib.splits import ensure_split, make_split, write_split
 
 RUN_SETTINGS = (
     "data.name",
@@ -110,7 +110,8 @@ def prepare(profile):
         )
     write_json(profile.outputs / "data.json", record)
     for fold in settings["grid.folds"]:
-        write_split(_split(settings, fold, record), split_path(profile.outputs, fold))
+        split = asdict(_split(settings, fold, record))
+        write_text(split_path(profile.outputs, fold), json.dumps(split) + "\n")
     return record
 
 
@@ -171,21 +172,26 @@ def split_path(outputs, fold):
 
 
 def read_split(settings, fold, record, outputs):
-    """Read the split of a fold, as it was written once for every arm."""
-    return ensure_split(
-        split_path(outputs, fold), fold, record["frames"], **_split_settings(settings)
-    )
+    """Read the split of a fold, as it was written once for every arm.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or is not the one that the settings give.
+    """
+    path = split_path(outputs, fold)
+    split = splits.read_split(path)
+    if split != _split(settings, fold, record):
+        raise DataError(f"{path}: another split than the settings give; run `make data` first")
+    return split
 
 
 def _split(settings, fold, record):
+    shares = {key: settings[f"split.{key}"] for key in ("test_share", "validation_share", "seed")}
     try:
-        return make_split(fold, record["frames"], **_split_settings(settings))
+        return splits.make_split(fold, record["frames"], **shares)
     except ValueError as error:
         raise DataError(f"grid.folds: {error}") from error
-
-
-def _split_settings(settings):
-    return {key: settings[f"split.{key}"] for key in ("test_share", "validation_share", "seed")}
 
 
 # The runs -----------------------------------------------------------------------------------

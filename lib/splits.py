@@ -3,9 +3,8 @@
 import json
 import math
 import re
-import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -98,38 +97,13 @@ def _test_side(fold, frames, every, share, seed):
     return [frame for frame in every if frame[0] == match[2]]
 
 
-def write_split(split: Split, path: Path) -> None:
-    """Write a split as JSON; the file appears when it is whole.
-
-    Parameters
-    ----------
-    split : Split
-        What to write.
-    path : Path
-        Where to.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as work:
-            partial = Path(work) / path.name
-            partial.write_text(json.dumps(asdict(split)) + "\n")
-            partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
-
-
 def read_split(path: Path) -> Split:
     """Read a split.
 
     Parameters
     ----------
     path : Path
-        A file of `write_split`.
+        A JSON file of the fields of a `Split`.
 
     Returns
     -------
@@ -150,47 +124,3 @@ def read_split(path: Path) -> Split:
         return Split(fields["fold"], **lists)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a split that can be read ({error})") from error
-
-
-def ensure_split(
-    path: Path,
-    fold: str,
-    frames: Mapping[str, int],
-    *,
-    test_share: float = 0.2,
-    validation_share: float = 0.1,
-    seed: int,
-) -> Split:
-    """Read a split, or make and write it if it is not there yet.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    fold, frames, test_share, validation_share, seed
-        As for `make_split`.
-
-    Returns
-    -------
-    Split
-        The split.
-
-    Raises
-    ------
-    DataError
-        If the file holds another split than the settings give, or cannot be read or written.
-    ValueError
-        As `make_split`.
-    """
-    split = make_split(
-        fold, frames, test_share=test_share, validation_share=validation_share, seed=seed
-    )
-    if not path.exists():
-        write_split(split, path)
-    elif read_split(path) != split:
-        raise DataError(
-            f"{path}: another split than fold {fold}, test_share {test_share}, "
-            f"validation_share {validation_share}, seed {seed} and {dict(frames)} give; "
-            "delete it, with what was trained on it, or set the settings back"
-        )
-    return split

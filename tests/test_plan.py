@@ -588,6 +588,19 @@ def test_data_and_splits_are_written_once_for_all(make, found):
     assert split.test == [("02", frame) for frame in range(12)]
 
 
+@pytest.mark.parametrize(
+    ("settings", "frames"),
+    [({"split.seed": 2}, {}), ({"split.test_share": 0.3}, {}), ({}, {"01": 12, "02": 11})],
+)
+def test_split_that_disagrees_with_the_settings(make, found, settings, frames):
+    profile = make("grid: {folds: [random]}")
+    plan.prepare(profile)
+    plan.read_split(profile.settings, "random", found, profile.outputs)
+    found["frames"] = found["frames"] | frames
+    with pytest.raises(DataError, match=r"random\.json: another split than the settings give"):
+        plan.read_split(profile.settings | settings, "random", found, profile.outputs)
+
+
 def test_size_above_that_of_the_frames(make, found):
     found["shape"] = [64, 48]
     with pytest.raises(DataError, match=r"image\.size: 64 px is more than the frames have \(48"):

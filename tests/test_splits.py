@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.source import DataError
-from lib.splits import Split, ensure_split, make_split, read_split, write_split
+from lib.splits import make_split, read_split
 
 HELA_FRAMES = {"01": 84, "02": 84}
 
@@ -92,36 +92,9 @@ def test_impossible_share(share, value):
         make_split("last", HELA_FRAMES, **{share: value}, seed=1)
 
 
-def test_split_is_written_once_and_reused(tmp_path):
-    path = tmp_path / "splits" / "random.json"
-    split = ensure_split(path, "random", HELA_FRAMES, seed=1)
-    written = path.stat().st_mtime_ns
-    assert ensure_split(path, "random", HELA_FRAMES, seed=1) == split == read_split(path)
-    assert path.stat().st_mtime_ns == written
-    assert [file.name for file in path.parent.iterdir()] == ["random.json"]
-
-
-@pytest.mark.parametrize(
-    "change", [{"seed": 2}, {"test_share": 0.3}, {"frames": {"01": 84, "02": 80}}]
-)
-def test_split_that_disagrees_with_the_settings(tmp_path, change):
-    path = tmp_path / "random.json"
-    settings = {"fold": "random", "frames": HELA_FRAMES, "seed": 1}
-    ensure_split(path, **settings)
-    with pytest.raises(DataError, match=r"random\.json: another split than fold random"):
-        ensure_split(path, **settings | change)
-
-
 @pytest.mark.parametrize("text", ["", "[]", '{"fold": "last"}', '{"fold": "last", "train": [1]}'])
 def test_split_file_that_is_no_split(tmp_path, text):
     path = tmp_path / "last.json"
     path.write_text(text)
     with pytest.raises(DataError, match=r"last\.json: not a split"):
         read_split(path)
-
-
-def test_split_that_cannot_be_written(tmp_path):
-    (tmp_path / "folder").write_text("a file")
-    path = tmp_path / "folder" / "last.json"
-    with pytest.raises(DataError, match=r"last\.json: cannot be written"):
-        write_split(Split("last", [("01", 0)], [("01", 1)], [("01", 2)]), path)
