@@ -11,6 +11,7 @@ from skimage.segmentation import find_boundaries
 from lib.cell_scores import base_arm
 from lib.figures import WIDTH, arm_colour, scale_bar, style
 from lib.instances import overlaps_of
+from lib.params import is_reference
 
 # Okabe and Ito's colours, as of the arms.
 TRUTH, FOUND, MERGED, SPLIT = "#56B4E9", "#E69F00", "#CC79A7", "#F0E442"
@@ -64,11 +65,6 @@ def draw_ladder(summary, metric, label):
     panel.set_ylim(-0.6, len(order) - 0.4)
     panel.grid(axis="x")
     return figure
-
-
-def is_reference(arm):
-    """Whether it is no network."""
-    return arm in FLOOR or is_ceiling(arm)
 
 
 def is_ceiling(arm):

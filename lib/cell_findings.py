@@ -5,6 +5,7 @@ import pandas as pd
 from lib import cell_figures, figure_findings, results
 from lib.cell_frames import read_frames
 from lib.cell_scores import shown_cells
+from lib.params import is_reference
 from lib.paths import PARAMS
 from lib.statistics import of_fold
 
@@ -39,7 +40,7 @@ def ladder_sentence(summary, metric, what):
     str
     """
     rows = summary[summary.metric == metric].dropna(subset="mean").set_index("arm")
-    known = [arm for arm in rows.index if cell_figures.is_reference(arm)]
+    known = [arm for arm in rows.index if is_reference(arm)]
     arms = rows.drop(known)
     sentence = ""
     for arm, words in (
@@ -84,7 +85,7 @@ def margin_sentence(constants):
 
 def references_last(summary):
     """Put what is no network behind the arms."""
-    known = summary.arm.map(cell_figures.is_reference)
+    known = summary.arm.map(is_reference)
     return pd.concat([summary[~known], summary[known]])
 
 
@@ -102,7 +103,7 @@ def foreground_sentence(summary, truth):
     -------
     str
     """
-    rows = summary[~summary.arm.map(cell_figures.is_reference)].dropna(subset="mean")
+    rows = summary[~summary.arm.map(is_reference)].dropna(subset="mean")
     rows = {name: rows[rows.metric == name].set_index("arm") for name in IOUS}
     if rows["foreground_iou"].empty:
         return "No arm has been scored on this fold."

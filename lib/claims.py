@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 
 from lib.model import count_convolutions, unet
-from lib.params import RESERVED_ARMS
+from lib.params import is_reference
 from lib.paths import PARAMS
 from lib.statistics import UNDEFINED, arm_differences, fold_differences, of_fold
 
@@ -159,7 +159,7 @@ def leakage(metrics, names, *, block, resamples):
         were run on both.
     """
     rows = []
-    for arm in [arm for arm in metrics.arm.unique() if arm not in RESERVED_ARMS]:
+    for arm in [arm for arm in metrics.arm.unique() if not is_reference(arm)]:
         found = fold_differences(
             metrics, arm, "random", "video", names, block=block, resamples=resamples
         )

@@ -5,8 +5,8 @@ from textwrap import fill
 
 from matplotlib.figure import Figure
 
-from lib.cell_figures import is_reference
 from lib.figures import WIDTH, arm_colour, style
+from lib.params import is_reference
 
 LN2 = math.log(2)
 FOLD_LOOKS = {

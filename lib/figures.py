@@ -71,7 +71,7 @@ def style():
     Returns
     -------
     context manager
-        For ``with style():`` around pyplot, seaborn or `matplotlib.figure.Figure`.
+        For ``with style():`` around `matplotlib.figure.Figure`.
     """
     return matplotlib.rc_context(
         {

@@ -35,6 +35,11 @@ RESERVED_ARMS = (
 )
 
 
+def is_reference(name):
+    """Whether a name stands for what is no network: a baseline, or the labels themselves."""
+    return name in RESERVED_ARMS or name.startswith("perfect_gap")
+
+
 class ParamsError(Exception):
     """All that is wrong with a params file, a line each: file, key, value, remedy."""
 
@@ -261,7 +266,7 @@ def _valid(overrides, schema, where, errors):
 def _valid_arm(name, change, schema, where, errors):
     if not name.replace("_", "").replace("-", "").isalnum():
         errors.append(f"{where}: arms: {name!r} has to consist of letters, digits, _ and -")
-    if name in RESERVED_ARMS or name.startswith(("scan_", "perfect_gap")):
+    if is_reference(name) or name.startswith("scan_"):
         errors.append(f"{where}: arms: {name!r} names what is no network, or a trial of the scan")
     words = {key: change[key] for key in ("about", "inherits") if key in change}
     own = {key: value for key, value in change.items() if key not in words}
