@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib import cell_figures, figure_findings, results
+from lib import cell_figures, results
 from lib.cell_frames import read_frames
 from lib.cell_scores import shown_cells
 from lib.params import is_reference
@@ -178,8 +178,8 @@ def methods_table(methods):
     return wide.reset_index().rename_axis(columns=None)
 
 
-def contours_sentence(profile, runs, summary):
-    """Say how many cells are merged and split in the frame whose outlines are drawn.
+def shown_frames(profile, runs, summary):
+    """Read the frames of the first fold that figures show, and the cells that are drawn in them.
 
     Parameters
     ----------
@@ -190,39 +190,11 @@ def contours_sentence(profile, runs, summary):
 
     Returns
     -------
-    str
+    frames : dict
+        From `cell_frames.read_frames`.
+    found : dict of str to dict
+        By reading, the best last: cells by video and frame.
     """
-    frames, found = _shown(profile, runs, summary)
-    spread, place = frames["spread"], len(frames["spread"]["pairs"]) // 2
-    video, frame = spread["pairs"][place]
-    errors = figure_findings.errors_sentence(
-        spread["labels"][place], {name: cells[video, frame] for name, cells in found.items()}
-    )
-    return f"Video {video}, frame {frame}. {errors}"
-
-
-def strip_values(profile, runs, summary):
-    """Name what the strip of neighbouring frames shows.
-
-    Parameters
-    ----------
-    profile : params.Profile
-    runs : list of Run
-    summary : pandas.DataFrame
-        Rows of one fold, from `cell_scores.summary`.
-
-    Returns
-    -------
-    dict
-        video; frames, their number; arm, whose cells are drawn.
-    """
-    frames, found = _shown(profile, runs, summary)
-    pairs = frames["strip"]["pairs"]
-    return {"video": pairs[0][0], "frames": len(pairs), "arm": list(found)[-1]}
-
-
-def _shown(profile, runs, summary):
-    """Frames that are shown of the first fold, and the cells of the readings that are drawn."""
     _, folds = results.headline_folds(profile)
     frames = read_frames(profile.outputs / "cells" / f"frames_{folds[0]}.npz")
     found = shown_cells(profile, runs, folds[0])

@@ -290,8 +290,8 @@ def _cell(mean, low, high):
     return f"{mean:{style}} ({low:{style}} to {high:{style}})"
 
 
-def _panels(count, height=2.9):
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+def _panels(count):
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     return figure, figure.subplots(1, count, squeeze=False)[0]
 
 

@@ -241,25 +241,27 @@ def frame_sentence(metrics, examples, fold):
     )
 
 
-def errors_sentence(labels, found):
-    """Count false merges and splits of each arm in the frame of a figure.
+def errors_sentence(frames, found):
+    """Count merges and splits of each arm in the frame whose outlines are drawn.
 
     Parameters
     ----------
-    labels : ndarray of int, shape (M, N)
-        True cells.
-    found : dict of str to ndarray
-        Cells by arm.
+    frames : dict
+        The evenly spread ones of `cell_frames.read_frames`; the middle one is drawn.
+    found : dict of str to dict
+        By arm: cells by video and frame.
 
     Returns
     -------
     str
     """
+    place = len(frames["pairs"]) // 2
+    video, frame = frames["pairs"][place]
     parts = []
     for arm, cells in found.items():
-        errors = error_counts(labels, cells)
+        errors = error_counts(frames["labels"][place], cells[video, frame])
         parts.append(f"{arm} {errors['merges']} and {errors['splits']}")
-    return f"Merges and splits in this frame: {', '.join(parts)}."
+    return f"Video {video}, frame {frame}. Merges and splits: {', '.join(parts)}."
 
 
 def cost_sentence(costs, runs):

@@ -11,7 +11,6 @@ import textwrap
 from pathlib import Path
 
 import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -109,7 +108,7 @@ def arm_colour(arm):
 
 
 def save(figure, folder, name, *, svg=False):
-    """Write a figure below a profile's outputs and close it.
+    """Write a figure below a profile's outputs.
 
     The same figure gives the same bytes: there is neither a date nor a version in the files.
 
@@ -138,7 +137,6 @@ def save(figure, folder, name, *, svg=False):
         _write(figure, target, {"Software": None})
         if svg:
             _write(figure, target.with_suffix(".svg"), {"Date": None, "Creator": None})
-    plt.close(figure)
     return target
 
 

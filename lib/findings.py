@@ -500,7 +500,8 @@ def best_sentence(summary, metric, what):
     blind = rivals["image_blind"].mean
     return (
         f"The highest test {what}, {where}, is that of {best.arm}: {_interval(best, '.3f')}, "
-        f"from {runs} a fold. Marking pixels at random scores {blind:.3f}."
+        f"from {runs} a fold; the labels of the frame before, which no network sees, are left "
+        f"aside. Marking pixels at random scores {blind:.3f}."
     )
 
 
@@ -525,31 +526,6 @@ def leakage_sentence(leakage, metric, what):
         return "This profile has not both kinds of split, so the leak was not measured."
     items = "; ".join(f"`{row.arm}` {_interval(row, '+.3f')}" for row in rows.itertuples())
     return f"Test {what} on frames drawn at random, less that on videos held out: {items}."
-
-
-def caption_scores(summary, metric, what):
-    """Caption of a figure of scores: the best arm, and the best that looks at no network.
-
-    Parameters
-    ----------
-    summary : pandas.DataFrame
-        summary.csv of one fold.
-    metric : str
-        Metric of the summary.
-    what : str
-        Its name in words.
-
-    Returns
-    -------
-    str
-    """
-    means = summary[summary.metric == metric].set_index("arm")["mean"]
-    best = means.drop("previous_frame", errors="ignore").idxmax()
-    return (
-        f"Test {what} of every arm and baseline, with 95 % intervals. The highest is {best} with "
-        f"{means[best]:.3f}, the labels of the frame before aside, which no network sees. "
-        f"Diamonds: published."
-    )
 
 
 def _value(row):

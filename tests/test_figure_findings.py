@@ -125,9 +125,11 @@ def test_scores_of_the_frame_that_is_shown(metrics):
 
 def test_merges_and_splits_of_the_frame_that_is_shown():
     labels = np.repeat([[1, 1, 2, 2]], 4, axis=0)
-    cells = {"whole": labels, "merged": np.ones_like(labels)}
-    assert found.errors_sentence(labels, cells) == (
-        "Merges and splits in this frame: whole 0 and 0, merged 1 and 0."
+    pairs = [("02", 1), ("02", 5)]
+    frames = {"pairs": pairs, "labels": [np.zeros_like(labels), labels]}
+    cells = {"whole": {("02", 5): labels}, "merged": {("02", 5): np.ones_like(labels)}}
+    assert found.errors_sentence(frames, cells) == (
+        "Video 02, frame 5. Merges and splits: whole 0 and 0, merged 1 and 0."
     )
 
 

@@ -494,12 +494,14 @@ def test_best_sentence_names_the_best_arm_and_the_score_without_looking():
     table = fold_summary("video", 3, none=0.4, aspp=0.7, image_blind=0.2, previous_frame=0.9)
     assert findings.best_sentence(table, "iou_pooled", "IoU") == (
         "The highest test IoU, the mean of both videos held out, is that of aspp: "
-        "0.700 (0.600 to 0.800), from 3 runs a fold. Marking pixels at random scores 0.200."
+        "0.700 (0.600 to 0.800), from 3 runs a fold; the labels of the frame before, which no "
+        "network sees, are left aside. Marking pixels at random scores 0.200."
     )
     table = fold_summary("last", 1, none=0.8, aspp=0.7, image_blind=0.3)
     assert findings.best_sentence(table, "iou_pooled", "IoU") == (
         "The highest test IoU, fold last, is that of none: "
-        "0.800 (0.700 to 0.900), from a single run a fold. Marking pixels at random scores 0.300."
+        "0.800 (0.700 to 0.900), from a single run a fold; the labels of the frame before, which "
+        "no network sees, are left aside. Marking pixels at random scores 0.300."
     )
 
 
@@ -512,10 +514,3 @@ def test_leakage_sentence_lists_the_arms():
     )
     assert "was not measured" in findings.leakage_sentence(table, "seg_st", "SEG")
     assert "was not measured" in findings.leakage_sentence(table[:0], "iou_pooled", "IoU")
-
-
-def test_caption_names_the_best_that_could_be_had():
-    table = summary(none=0.5, augmented=0.8, previous_frame=0.95)
-    assert "is augmented with 0.800" in findings.caption_scores(table, "f1_pooled", "F1")
-    table = summary(none=0.9, augmented=0.8, previous_frame=0.95)
-    assert "is none with 0.900" in findings.caption_scores(table, "f1_pooled", "F1")
