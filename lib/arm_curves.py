@@ -2,6 +2,7 @@
 
 import math
 
+import seaborn
 from matplotlib.figure import Figure
 
 from lib.curves import legend_below, mark_plateau
@@ -56,7 +57,10 @@ def draw_arms_by_update(histories, arms, *, metric, label):
             _set_scales(panel, metric)
         if metric != "val_loss" and _last_values(histories, members, metric).min() > 0.6:
             row[0].set_ylim(0.5, 1)  # where all learn, what differs lies close together
-        row[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+        # An arm may be missing from the last panel, when not all of its runs are done.
+        lines = {line.get_label(): line for panel in row for line in panel.lines}
+        shown = {arm: lines[arm] for arm in members if arm in lines}
+        row[-1].legend(shown.values(), shown, loc="upper left", bbox_to_anchor=(1, 1))
     for panel in rows[-1]:
         panel.set_xlabel("updates")
     figure.supylabel(label)
@@ -132,12 +136,10 @@ def draw_two_studies(histories, studies, *, metric, label):
 
 def _draw_seeds(panel, runs, metric, **look):
     """Draw the mean over the seeds of an arm, and a band from the lowest to the highest."""
-    seeds = runs.groupby("updates")[metric]
-    middle = seeds.mean()
-    panel.plot(middle.index, middle, marker=".", ms=3, **look)
-    panel.fill_between(
-        middle.index, seeds.min(), seeds.max(), color=look["color"], alpha=0.15, lw=0
-    )
+    band = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.15, "lw": 0}}
+    look |= {"marker": ".", "ms": 5, "mew": 0, "legend": False}
+    seaborn.lineplot(runs, x="updates", y=metric, ax=panel, **band, **look)
+    panel.set(xlabel="", ylabel="")
 
 
 def _last_values(histories, arms, metric):

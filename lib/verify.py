@@ -193,10 +193,9 @@ def _compare_scores(outputs, runs):
         if run.side == "test" and plan.is_done(run, outputs):
             path = run.folder(outputs) / "metrics.csv"
             own = _read(path)
-            if list(own) == list(every):
-                keys = {"arm": run.arm, "fold": run.fold, "seed": str(run.seed)}
-                rows = every[(every[list(keys)] == pd.Series(keys)).all(axis=1)]
-                compare_rows(path, own, rows, f"in {relative(whole)}")
+            keys = {"arm": run.arm, "fold": run.fold, "seed": str(run.seed)}
+            rows = every[(every[list(keys)] == pd.Series(keys)).all(axis=1)]
+            compare_rows(path, own, rows, f"in {relative(whole)}")
 
 
 def _compare_tables(outputs, copy):

@@ -55,6 +55,12 @@ def test_an_arm_is_the_mean_over_seeds_in_a_band_from_the_lowest_to_the_highest(
     assert panel.get_xscale() == "log"
 
 
+def test_legend_names_an_arm_that_the_last_fold_lacks():
+    figure = draw(run_history("none", fold="01to02"), run_history("augmented", fold="02to01"))
+    legend = figure.axes[-1].get_legend()
+    assert {text.get_text() for text in legend.get_texts()} == {"none", "augmented"}
+
+
 def test_each_group_has_a_row_and_each_fold_a_column():
     figure = draw(
         run_history("none", fold="02to01", val_f1=0.1),
