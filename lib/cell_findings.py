@@ -155,29 +155,6 @@ def false_sentence(counts, arm, fold):
     )
 
 
-def methods_table(methods):
-    """Lay out the cross of arms and methods for reading.
-
-    Parameters
-    ----------
-    methods : pandas.DataFrame
-        From `cell_scores.cross`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        An arm a row, a method a column, all text.
-    """
-    text = [
-        f"{row.seg_gt:.3f} ({row.lowest:.3f} to {row.highest:.3f}) [{row.chosen:.0%}]"
-        for row in methods.itertuples()
-    ]
-    wide = methods.assign(text=text).pivot_table(
-        index="arm", columns="method", values="text", aggfunc="first", sort=False
-    )
-    return wide.reset_index().rename_axis(columns=None)
-
-
 def shown_frames(profile, runs, summary):
     """Read the frames of the first fold that figures show, and the cells that are drawn in them.
 

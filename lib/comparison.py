@@ -16,6 +16,7 @@ from lib.evaluation import read_example
 from lib.files import StateError
 from lib.paths import relative, run_folder
 from lib.statistics import arm_differences, of_fold
+from lib.tables import interval
 
 METRICS = {"f1_pooled": "F1", "iou_pooled": "foreground IoU", "seg_st": "SEG"}
 NOT_RECORDED = "not recorded"
@@ -318,10 +319,7 @@ def scores(a, b, differences, fold, metric):
     for name, table in tables.items():
         rows = table[(table.fold == fold) & (table.metric == metric)].dropna(subset="mean")
         sign = "+" if name == "difference" else ""
-        columns[name] = {
-            row.arm: f"{row.mean:{sign}.3f} ({row.ci_low:{sign}.3f} to {row.ci_high:{sign}.3f})"
-            for row in rows.itertuples()
-        }
+        columns[name] = {row.arm: interval(row, f"{sign}.3f") for row in rows.itertuples()}
     arms = dict.fromkeys([*a.arms, *b.arms])
     return pd.DataFrame(columns, index=pd.Index(list(arms), name="arm"))
 

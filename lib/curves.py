@@ -6,7 +6,6 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from lib.figures import WIDTH, arm_colour, style
-from lib.params import is_reference
 
 LN2 = math.log(2)
 FOLD_LOOKS = {
@@ -216,22 +215,6 @@ def draw_effects(effects, metrics):
     return figure
 
 
-# What the columns of tables are called.
-HEADS = {
-    "f1": "F1",
-    "f1_pooled": "F1, pooled",
-    "iou_pooled": "IoU, pooled",
-    "mean_iou": "mean IoU",
-    "mean_iou_pooled": "mean IoU, pooled",
-    "seg_st": "SEG, silver truth",
-    "seg_st_pooled": "SEG, silver truth",
-    "seg_gt": "SEG, gold truth",
-    "det_gt": "DET",
-    "foreground_iou": "IoU",
-    "known_iou": "IoU, known pixels",
-}
-
-
 def by_update(published, updates):
     """Give each point of the published curves its number of updates.
 
@@ -248,46 +231,6 @@ def by_update(published, updates):
         The same with the column ``updates``.
     """
     return published.assign(updates=published.epoch * published.arm.map(updates))
-
-
-def scores_table(summary, fold, metrics):
-    """Lay out the summary of a fold for reading: an arm a row, "mean (low to high)" in a cell.
-
-    How many runs a row stands for is told of networks; a mean over seeds is one of all of them.
-
-    Parameters
-    ----------
-    summary : pandas.DataFrame
-    fold : str
-    metrics : list of str
-
-    Returns
-    -------
-    pandas.DataFrame
-    """
-    rows = summary[(summary.fold == fold) & summary.metric.isin(metrics)]
-    numbers = rows[["mean", "ci_low", "ci_high"]].itertuples(index=False, name=None)
-    wide = rows.assign(cell=[_cell(*three) for three in numbers]).pivot_table(
-        index="arm", columns="metric", values="cell", aggfunc="first", sort=False
-    )
-    wide = wide[metrics].rename(columns=HEADS)
-    runs = rows.groupby("arm", sort=False).n_seeds.first()
-    wide.insert(0, "runs", [_run_count(arm, runs[arm]) for arm in wide.index])
-    return wide.reset_index().rename_axis(columns=None)
-
-
-def _run_count(arm, seeds):
-    if is_reference(arm):
-        return "–"
-    return "all" if arm.partition(" + ")[2].startswith("seeds") else str(seeds)
-
-
-def _cell(mean, low, high):
-    if math.isnan(mean):
-        return "–"
-    # Of thousands, as of splits of what knows nothing, no decimals are read.
-    style = ".3f" if abs(mean) < 1000 else ".0f"
-    return f"{mean:{style}} ({low:{style}} to {high:{style}})"
 
 
 def _panels(count):

@@ -4,6 +4,7 @@ import pandas as pd
 
 from lib.metrics import COUNTS, scores
 from lib.results import made
+from lib.tables import interval, value_range
 
 
 def data_sentence(profile, record, runs):
@@ -51,32 +52,6 @@ def _runs_each(runs):
     return f"{single} of the {len(counts)} combinations of arm and fold with one run only"
 
 
-def verdict_table(verdicts):
-    """Lay out the verdicts for reading: the interval behind the value, counts without decimals.
-
-    Parameters
-    ----------
-    verdicts : pandas.DataFrame
-        From `claims.with_words`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        claim, verdict, published, reproduced, runs, all text.
-    """
-    rows = [
-        {
-            "claim": row.claim,
-            "verdict": row.verdict,
-            "published": "–" if pd.isna(row.published) else f"{row.published:g}",
-            "reproduced (95 % interval)": _value(row),
-            "runs": str(row.n_seeds or "–"),
-        }
-        for row in verdicts.itertuples()
-    ]
-    return pd.DataFrame(rows)
-
-
 def verdict_sentence(verdicts):
     """Count the verdicts.
 
@@ -111,52 +86,6 @@ def code_sentence(runs):
         f"Code: {', '.join(commits) or 'not in a repository'}; in {count_dirty(runs)} of the "
         f"{len(made(runs))} runs that were made files differed from the commit."
     )
-
-
-def runs_overview(runs):
-    """Sum up the runs of each arm and trial: how many, at what cost, and what became of them.
-
-    Parameters
-    ----------
-    runs : pandas.DataFrame
-        runs.csv.
-
-    Returns
-    -------
-    pandas.DataFrame
-        arm, folds, runs ("done of planned"), not completed (what became of which run), learning
-        rate, updates, parameters, minutes of a run (lowest to highest), all text.
-    """
-    rows = []
-    for arm, planned in runs.groupby("arm", sort=False):
-        done = made(planned)
-        lost = planned[~planned.status.isin(["completed", "not run"])]
-        rows.append(
-            {
-                "arm": arm,
-                "folds": ", ".join(dict.fromkeys(planned.fold)),
-                # Spaces at which no line breaks.
-                "runs": f"{len(done)}\u00a0of\u00a0{len(planned)}",
-                "not completed": ", ".join(
-                    f"{row.fold}/seed{row.seed} {row.status}" for row in lost.itertuples()
-                ),
-                "learning rate": ", ".join(
-                    f"{rate:g}" for rate in sorted(done.learning_rate.dropna().unique())
-                ),
-                "updates": _range(done.updates, ".0f"),
-                "parameters": _range(done.parameters, ".0f"),
-                "minutes": _range(done.minutes, ".1f"),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _range(values, style):
-    values = values.dropna()
-    if values.empty:
-        return "–"
-    low, high = (format(value, style) for value in (values.min(), values.max()))
-    return low if low == high else f"{low} to {high}"
 
 
 def count_dirty(runs):
@@ -240,7 +169,7 @@ def answer_sentence(effects, cell_effects, fold):
     said, counts = [], []
     for name, table, metric, words in parts:
         rows = table[(table.id == name) & (table.fold == fold) & (table.metric == metric)]
-        said += [f"{words} {_interval(row, '+.3f')}" for row in rows.itertuples()]
+        said += [f"{words} {interval(row, '+.3f')}" for row in rows.itertuples()]
         counts += list(rows.n_seeds)
     if not said:
         return ""
@@ -435,7 +364,7 @@ def disagreement_sentence(effects, folds, metric, what):
     opposed = []
     for name, found in rows.groupby("what", sort=False):
         if found["mean"].min() < 0 < found["mean"].max():
-            each = [f"{row.fold} {_interval(row, '+.3f')}" for row in found.itertuples()]
+            each = [f"{row.fold} {interval(row, '+.3f')}" for row in found.itertuples()]
             opposed.append(f"{name} ({', '.join(each)})")
     if not opposed:
         return (
@@ -446,34 +375,6 @@ def disagreement_sentence(effects, folds, metric, what):
         f"Where the intervals of the two folds lie on opposite sides of zero, the mean decides "
         f"nothing. In test {what}: {'; '.join(opposed)}."
     )
-
-
-def effects_table(effects, fold, metrics):
-    """Lay out the effects on a fold for reading: an effect a row, "mean (low to high)" a metric.
-
-    Parameters
-    ----------
-    effects : pandas.DataFrame
-        From `claims.effects`.
-    fold : str
-    metrics : dict of str to str
-        Metrics, and what their columns are called.
-
-    Returns
-    -------
-    pandas.DataFrame
-        effect, arms, runs and the metrics, all text.
-    """
-    rows = []
-    for what, found in effects[effects.fold == fold].groupby("what", sort=False):
-        by_metric = {row.metric: row for row in found.itertuples()}
-        first = next(iter(by_metric.values()))
-        row = {"effect": what, "arms": f"{first.arm} − {first.against}"}
-        row["runs"] = str(first.n_seeds)
-        rows.append(
-            row | {name: _interval(by_metric[metric], "+.3f") for metric, name in metrics.items()}
-        )
-    return pd.DataFrame(rows, columns=["effect", "arms", "runs", *metrics.values()])
 
 
 def best_sentence(summary, metric, what):
@@ -499,7 +400,7 @@ def best_sentence(summary, metric, what):
     runs = "a single run" if best.n_seeds == 1 else f"{best.n_seeds} runs"
     blind = rivals["image_blind"].mean
     return (
-        f"The highest test {what}, {where}, is that of {best.arm}: {_interval(best, '.3f')}, "
+        f"The highest test {what}, {where}, is that of {best.arm}: {interval(best)}, "
         f"from {runs} a fold; the labels of the frame before, which no network sees, are left "
         f"aside. Marking pixels at random scores {blind:.3f}."
     )
@@ -524,29 +425,14 @@ def leakage_sentence(leakage, metric, what):
     rows = leakage[leakage.metric == metric]
     if rows.empty:
         return "This profile has not both kinds of split, so the leak was not measured."
-    items = "; ".join(f"`{row.arm}` {_interval(row, '+.3f')}" for row in rows.itertuples())
+    items = "; ".join(f"`{row.arm}` {interval(row, '+.3f')}" for row in rows.itertuples())
     return f"Test {what} on frames drawn at random, less that on videos held out: {items}."
-
-
-def _value(row):
-    if pd.isna(row.reproduced):
-        return "–"
-    if pd.isna(row.ci_low):
-        return f"{row.reproduced:.4g}"
-    if row.ci_low == row.ci_high:
-        return f"{row.reproduced:.3f}"
-    return f"{row.reproduced:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
-
-
-def _interval(row, style):
-    text = f"{row.mean:{style}} ({row.ci_low:{style}} to {row.ci_high:{style}})"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _runs(counts):
     """Say how many runs there are of each of several things."""
-    return "one run" if counts.max() == 1 else f"{_range(counts, '.0f')} runs"
+    return "one run" if counts.max() == 1 else f"{value_range(counts, '.0f')} runs"
 
 
 def _effect(row):
-    return f"{row.what} {_interval(row, '+.3f')}"
+    return f"{row.what} {interval(row, '+.3f')}"

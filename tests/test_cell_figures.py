@@ -177,16 +177,6 @@ def test_margin_of_each_fold_is_said():
     assert "51 px (fold 01to02) and 49 px (fold 02to01)" in sentence
 
 
-def test_methods_stand_side_by_side():
-    methods = pd.DataFrame(
-        [["gap", "components", 0.5, 0.4, 0.6, 0.25], ["gap", "divided", 0.7, 0.7, 0.7, 0.75]],
-        columns=["arm", "method", "seg_gt", "lowest", "highest", "chosen"],
-    )
-    table = cell_findings.methods_table(methods)
-    assert list(table) == ["arm", "components", "divided"]
-    assert table.components[0] == "0.500 (0.400 to 0.600) [25%]"
-
-
 @pytest.mark.parametrize(
     ("words", "name"),
     [

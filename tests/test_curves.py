@@ -284,25 +284,3 @@ def test_effects_where_none_was_measured():
     drawn = curves.draw_effects(nothing, {"f1": "F1", "seg": "SEG"})
     assert [len(panel.lines) for panel in drawn.axes] == [1, 1]
     assert legend(drawn) == []
-
-
-def test_scores_table_has_an_arm_a_row_and_a_metric_a_column():
-    rows = [
-        ("none", "random", "f1", 0.4, 0.3, 0.5, 9),
-        ("none", "last", "f1", 0.12345, 0.1, 0.2, 2),
-        ("none", "last", "iou", 0.9996, 0.9, 1.0, 2),
-        ("none", "last", "recall", 0.3, 0.2, 0.4, 2),
-        ("gap + seeds + turns", "last", "f1", 0.5, 0.4, 0.6, 1),
-        ("gap + seeds + turns", "last", "iou", NAN, NAN, NAN, 1),
-        ("gap + turns", "last", "f1", 0.5, 0.4, 0.6, 3),
-        ("image_blind", "last", "f1", 0.5, 0.5, 0.5, 1),
-    ]
-    summary = pd.DataFrame(rows, columns=[*SUMMARY, "n_seeds"])
-    table = curves.scores_table(summary, "last", ["iou", "f1"])
-    assert table.columns.tolist() == ["arm", "runs", "iou", "F1"]
-    assert table.fillna("").to_numpy().tolist() == [
-        ["none", "2", "1.000 (0.900 to 1.000)", "0.123 (0.100 to 0.200)"],
-        ["gap + seeds + turns", "all", "–", "0.500 (0.400 to 0.600)"],
-        ["gap + turns", "3", "", "0.500 (0.400 to 0.600)"],
-        ["image_blind", "–", "", "0.500 (0.500 to 0.500)"],
-    ]

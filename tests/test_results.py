@@ -232,27 +232,6 @@ def test_data_sentence_counts_the_seeds(profile):
     assert "single runs" not in sentence
 
 
-def test_verdict_table_shows_values_as_they_are_known():
-    rows = [
-        ("F1", 0.891, 0.8004, 0.7, 0.9, 3, "partly"),
-        ("Convolutions", 23, 23.0, NAN, NAN, 0, "reproduced"),
-        ("Images", 1447, 1447.0, NAN, NAN, 0, "reproduced"),
-        ("IoU", 0.77, NAN, NAN, NAN, 0, "cannot be tested"),
-        ("SEG", NAN, 0.05, -0.01, 0.11, 2, "partly"),
-        ("Loss", 0.57, 0.04, 0.04, 0.04, 1, "contradicted"),
-    ]
-    columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "n_seeds", "verdict"]
-    table = findings.verdict_table(pd.DataFrame(rows, columns=columns))
-    assert table.to_numpy().tolist() == [
-        ["F1", "partly", "0.891", "0.800 (0.700 to 0.900)", "3"],
-        ["Convolutions", "reproduced", "23", "23", "–"],
-        ["Images", "reproduced", "1447", "1447", "–"],
-        ["IoU", "cannot be tested", "0.77", "–", "–"],
-        ["SEG", "partly", "–", "0.050 (-0.010 to 0.110)", "2"],
-        ["Loss", "contradicted", "0.57", "0.040", "1"],
-    ]
-
-
 def test_verdicts_are_counted():
     verdicts = pd.DataFrame({"verdict": ["partly", "reproduced", "partly"]})
     sentence = findings.verdict_sentence(verdicts)
@@ -430,57 +409,24 @@ def test_effect_sentences_where_none_was_measured():
         assert findings.effect_sentences(table, fold, metric, "F1") == ""
 
 
-def test_effects_table_has_an_effect_a_row():
+def test_videos_that_contradict_each_other_are_named():
     table = effects(
-        ("this", "video", "seg_st", *DOWN, 2),
-        ("this", "video", "f1_pooled", *UP, 2),
-        ("this", "02to01", "f1_pooled", *UNSURE, 3),
-        ("this", "02to01", "seg_st", *UP, 3),
-        ("that", "video", "f1_pooled", *DOWN, 1),
-        ("that", "video", "seg_st", *UNSURE, 1),
+        ("this", "01to02", "f1", *UP, 2),
+        ("this", "02to01", "f1", *DOWN, 2),
+        ("this", "video", "f1", *UP, 2),
+        ("that", "01to02", "f1", *UP, 2),
+        ("that", "02to01", "f1", -0.05, -0.11, 0.01, 2),
+        ("else", "01to02", "seg", *UP, 2),
+        ("else", "02to01", "seg", *UP, 2),
     )
-    up, down = "+0.200 (+0.100 to +0.300)", "−0.200 (−0.300 to −0.100)"
-    unsure = "+0.050 (−0.010 to +0.110)"
-    names = {"f1_pooled": "F1", "seg_st": "SEG"}
-    laid_out = findings.effects_table(table, "video", names)
-    assert list(laid_out) == ["effect", "arms", "runs", "F1", "SEG"]
-    assert laid_out.to_numpy().tolist() == [
-        ["this", "a − b", "2", up, down],
-        ["that", "a − b", "1", down, unsure],
-    ]
-    single = findings.effects_table(table, "02to01", names)
-    assert single.to_numpy().tolist() == [["this", "a − b", "3", unsure, up]]
-    nothing = findings.effects_table(effects(), "video", {"f1_pooled": "F1"})
-    assert nothing.empty
-    assert list(nothing) == ["effect", "arms", "runs", "F1"]
-
-
-def test_runs_overview_sums_up_each_arm():
-    rows = [
-        ("a", "last", 0, "completed", 0.01, 100, 7, 2.0),
-        ("a", "last", 1, "diverged", 0.01, 50, 7, 1.25),
-        ("a", "random", 0, "failed", NAN, NAN, NAN, NAN),
-        ("a", "random", 1, "not run", NAN, NAN, NAN, NAN),
-        ("b", "last", 0, "not run", NAN, NAN, NAN, NAN),
-        ("c", "last", 0, "completed", 1e-7, 800, 1945233, 4.0),
-    ]
-    names = ["arm", "fold", "seed", "status", "learning_rate", "updates", "parameters", "minutes"]
-    overview = findings.runs_overview(pd.DataFrame(rows, columns=names)).set_index("arm")
-    assert overview.loc["a"].to_dict() == {
-        "folds": "last, random",
-        "runs": "2\u00a0of\u00a04",
-        "not completed": "last/seed1 diverged, random/seed0 failed",
-        "learning rate": "0.01",
-        "updates": "50 to 100",
-        "parameters": "7",
-        "minutes": "1.2 to 2.0",
-    }
-    assert overview.loc["b", ["runs", "updates", "minutes"]].tolist() == [
-        "0\u00a0of\u00a01",
-        "–",
-        "–",
-    ]
-    assert overview.loc["c", ["learning rate", "not completed"]].tolist() == ["1e-07", ""]
+    folds = ["01to02", "02to01"]
+    assert findings.disagreement_sentence(table, folds, "f1", "F1").endswith(
+        "In test F1: this (01to02 +0.200 (+0.100 to +0.300), 02to01 −0.200 (−0.300 to −0.100))."
+    )
+    assert findings.disagreement_sentence(table, folds, "seg", "SEG").startswith(
+        "In test SEG no difference has"
+    )
+    assert findings.disagreement_sentence(table, folds[:1], "f1", "F1") == ""
 
 
 def fold_summary(fold, seeds, **means):

@@ -1,0 +1,212 @@
+"""Tables of the report: results laid out for reading, every cell as text."""
+
+import pandas as pd
+
+from lib.params import is_reference
+from lib.results import made
+
+# What the columns of tables are called.
+HEADS = {
+    "f1": "F1",
+    "f1_pooled": "F1, pooled",
+    "iou_pooled": "IoU, pooled",
+    "mean_iou": "mean IoU",
+    "mean_iou_pooled": "mean IoU, pooled",
+    "seg_st": "SEG, silver truth",
+    "seg_st_pooled": "SEG, silver truth",
+    "seg_gt": "SEG, gold truth",
+    "det_gt": "DET",
+    "foreground_iou": "IoU",
+    "known_iou": "IoU, known pixels",
+}
+
+
+def interval(row, style=".3f"):
+    """Write a mean with its interval.
+
+    Parameters
+    ----------
+    row : object
+        With the attributes mean, ci_low and ci_high.
+    style : str
+        Format of the numbers.
+
+    Returns
+    -------
+    str
+        A dash where the mean was not measured.
+    """
+    if pd.isna(row.mean):
+        return "–"
+    text = f"{row.mean:{style}} ({row.ci_low:{style}} to {row.ci_high:{style}})"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def value_range(values, style):
+    """Write the lowest and the highest of some values, or the one that they have in common."""
+    values = values.dropna()
+    if values.empty:
+        return "–"
+    low, high = (format(value, style) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def verdict_table(verdicts):
+    """Lay out the verdicts for reading: the interval behind the value, counts without decimals.
+
+    Parameters
+    ----------
+    verdicts : pandas.DataFrame
+        From `claims.with_words`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        claim, verdict, published, reproduced, runs, all text.
+    """
+    rows = [
+        {
+            "claim": row.claim,
+            "verdict": row.verdict,
+            "published": "–" if pd.isna(row.published) else f"{row.published:g}",
+            "reproduced (95 % interval)": _value(row),
+            "runs": str(row.n_seeds or "–"),
+        }
+        for row in verdicts.itertuples()
+    ]
+    return pd.DataFrame(rows)
+
+
+def scores_table(summary, fold, metrics):
+    """Lay out the summary of a fold for reading: an arm a row, "mean (low to high)" in a cell.
+
+    How many runs a row stands for is told of networks; a mean over seeds is one of all of them.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+    fold : str
+    metrics : list of str
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    rows = summary[(summary.fold == fold) & summary.metric.isin(metrics)]
+    wide = rows.assign(cell=[_score(row) for row in rows.itertuples()]).pivot_table(
+        index="arm", columns="metric", values="cell", aggfunc="first", sort=False
+    )
+    wide = wide[metrics].rename(columns=HEADS)
+    runs = rows.groupby("arm", sort=False).n_seeds.first()
+    wide.insert(0, "runs", [_run_count(arm, runs[arm]) for arm in wide.index])
+    return wide.reset_index().rename_axis(columns=None)
+
+
+def effects_table(effects, fold, metrics):
+    """Lay out the effects on a fold for reading: an effect a row, "mean (low to high)" a metric.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        From `claims.effects`.
+    fold : str
+    metrics : dict of str to str
+        Metrics, and what their columns are called.
+
+    Returns
+    -------
+    pandas.DataFrame
+        effect, arms, runs and the metrics, all text.
+    """
+    rows = []
+    for what, found in effects[effects.fold == fold].groupby("what", sort=False):
+        by_metric = {row.metric: row for row in found.itertuples()}
+        first = next(iter(by_metric.values()))
+        row = {"effect": what, "arms": f"{first.arm} − {first.against}"}
+        row["runs"] = str(first.n_seeds)
+        rows.append(
+            row | {name: interval(by_metric[metric], "+.3f") for metric, name in metrics.items()}
+        )
+    return pd.DataFrame(rows, columns=["effect", "arms", "runs", *metrics.values()])
+
+
+def runs_overview(runs):
+    """Sum up the runs of each arm and trial: how many, at what cost, and what became of them.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        runs.csv.
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, folds, runs ("done of planned"), not completed (what became of which run), learning
+        rate, updates, parameters, minutes of a run (lowest to highest), all text.
+    """
+    rows = []
+    for arm, planned in runs.groupby("arm", sort=False):
+        done = made(planned)
+        lost = planned[~planned.status.isin(["completed", "not run"])]
+        rows.append(
+            {
+                "arm": arm,
+                "folds": ", ".join(dict.fromkeys(planned.fold)),
+                # Spaces at which no line breaks.
+                "runs": f"{len(done)}\u00a0of\u00a0{len(planned)}",
+                "not completed": ", ".join(
+                    f"{row.fold}/seed{row.seed} {row.status}" for row in lost.itertuples()
+                ),
+                "learning rate": ", ".join(
+                    f"{rate:g}" for rate in sorted(done.learning_rate.dropna().unique())
+                ),
+                "updates": value_range(done.updates, ".0f"),
+                "parameters": value_range(done.parameters, ".0f"),
+                "minutes": value_range(done.minutes, ".1f"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def methods_table(methods):
+    """Lay out the cross of arms and methods for reading.
+
+    Parameters
+    ----------
+    methods : pandas.DataFrame
+        From `cell_scores.cross`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        An arm a row, a method a column, all text.
+    """
+    text = [
+        f"{row.seg_gt:.3f} ({row.lowest:.3f} to {row.highest:.3f}) [{row.chosen:.0%}]"
+        for row in methods.itertuples()
+    ]
+    wide = methods.assign(text=text).pivot_table(
+        index="arm", columns="method", values="text", aggfunc="first", sort=False
+    )
+    return wide.reset_index().rename_axis(columns=None)
+
+
+def _run_count(arm, seeds):
+    if is_reference(arm):
+        return "–"
+    return "all" if arm.partition(" + ")[2].startswith("seeds") else str(seeds)
+
+
+def _value(row):
+    if pd.isna(row.reproduced):
+        return "–"
+    if pd.isna(row.ci_low):
+        return f"{row.reproduced:.4g}"
+    if row.ci_low == row.ci_high:
+        return f"{row.reproduced:.3f}"
+    return f"{row.reproduced:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
+
+
+def _score(row):
+    # Of thousands, as of splits of what knows nothing, no decimals are read.
+    return interval(row, ".3f" if abs(row.mean) < 1000 else ".0f")
