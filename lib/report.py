@@ -2,7 +2,6 @@
 
 import base64
 import mimetypes
-import os
 import re
 from collections import Counter
 from html import escape, unescape
@@ -18,6 +17,8 @@ from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown_mistune as markdown
 from traitlets.config import Config
+
+from lib.files import write_text
 
 VERDICT_SIGNS = {
     "reproduced": "✓",
@@ -149,6 +150,8 @@ def write_report(notebook: Path, page: Path, *, title: str, footer: str = "") ->
 
     Raises
     ------
+    StateError
+        If the page cannot be written.
     ValueError
         If a formula cannot be read; or, all named at once, if the page would load something, has
         an image without alternative text, an anchor twice, or a link to an anchor it lacks.
@@ -164,9 +167,7 @@ def write_report(notebook: Path, page: Path, *, title: str, footer: str = "") ->
     )
     if faults := _faults(text):
         raise ValueError(f"no report from {notebook}: " + "; ".join(faults))
-    partial = page.with_name(page.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, page)
+    write_text(page, text)
 
 
 def _origin(sources):
