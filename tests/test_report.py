@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lib.files import StateError
 from lib.report import VERDICT_SIGNS, figure, notice, table, write_report
 
 PNG = base64.b64decode(
@@ -346,7 +347,7 @@ def test_a_page_that_cannot_be_put_in_place_leaves_the_old_one_alone(tmp_path, m
 
     (tmp_path / "report.html").write_text("the old page")
     monkeypatch.setattr("os.replace", no_space)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(StateError, match="no space left"):
         write(tmp_path, "Text.")
     assert (tmp_path / "report.html").read_text() == "the old page"
 
