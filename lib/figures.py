@@ -395,7 +395,8 @@ def _grid(rows, columns, extra=0.25):
 def _show(axes, values, title=None, **look):
     """Show an array without axes, under its letter and title if it has one."""
     if title is not None:
-        letter = string.ascii_lowercase[axes.figure.axes.index(axes)]
+        rounds, place = divmod(axes.figure.axes.index(axes), len(string.ascii_lowercase))
+        letter = string.ascii_lowercase[place] * (rounds + 1)  # after z comes aa
         width = round(88 / axes.get_gridspec().ncols)
         lines = [textwrap.fill(line, width) for line in f"({letter}) {title}".splitlines()]
         axes.set_title("\n".join(lines), loc="left")

@@ -208,6 +208,12 @@ def test_one_kind_of_mistake_alone_has_its_own_colour(probability, colour):
     np.testing.assert_allclose(mistakes, 0.4 * grey_of(one["image"]) + 0.6 * colour, atol=1e-5)
 
 
+def test_more_panels_than_letters():
+    predictions = [(f"arm {number}", IMAGE) for number in range(27)]
+    drawn = titles(figures.draw_predictions(IMAGE, predictions, two_cells() > 0))
+    assert drawn[25:28] == ["(z) arm 24", "(aa) arm 25", "(bb) arm 26"]
+
+
 def test_mistakes_have_a_row_an_example():
     truth = two_cells()
     examples = [
