@@ -109,9 +109,7 @@ def prepare(profile):
             f"image.size: {settings['image.size']} px is more than the frames have ({smallest} px)"
         )
     write_json(profile.outputs / "data.json", record)
-    for fold in settings["grid.folds"]:
-        split = asdict(_split(settings, fold, record))
-        write_text(split_path(profile.outputs, fold), json.dumps(split) + "\n")
+    write_splits(profile, record)
     return record
 
 
@@ -169,6 +167,13 @@ def open_source(settings, kind):
 def split_path(outputs, fold):
     """Name the file that a fold's split is written to."""
     return Path(outputs) / "splits" / f"{fold}.json"
+
+
+def write_splits(profile, record):
+    """Write the split of each fold of a profile, once for every arm."""
+    for fold in profile.settings["grid.folds"]:
+        split = asdict(_split(profile.settings, fold, record))
+        write_text(split_path(profile.outputs, fold), json.dumps(split) + "\n")
 
 
 def read_split(settings, fold, record, outputs):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import metrics
+from lib import metrics, plan
 from lib.baselines import baseline_metrics, best_blind_rate, local_deviation, local_variance_mask
 from lib.study import Study
 
@@ -36,6 +36,7 @@ def study(tmp_path_factory):
     profile = SimpleNamespace(settings=settings, outputs=tmp_path_factory.mktemp("outputs"))
     frames = {name: video(count, seed) for seed, (name, count) in enumerate(FRAMES.items())}
     images, labels = ({name: pair[part] for name, pair in frames.items()} for part in (0, 1))
+    plan.write_splits(profile, {"frames": FRAMES})
     return Study(profile, {"frames": FRAMES}, images, labels)
 
 

@@ -71,7 +71,7 @@ def test_tables_have_the_columns_of_the_design(study):
     columns = {
         "metrics.csv": "arm,fold,seed,video,frame,metric,value",
         "summary.csv": "arm,fold,metric,mean,ci_low,ci_high,n_seeds,n_frames",
-        "claims.csv": "id,published,reproduced,ci_low,ci_high,rule,verdict",
+        "claims.csv": "id,published,reproduced,ci_low,ci_high,n_seeds,rule,verdict",
         "effects.csv": "id,what,arm,against,fold,metric,mean,ci_low,ci_high,n_seeds",
         "leakage.csv": "arm,metric,mean,ci_low,ci_high",
         "cells.csv": "arm,fold,metric,mean,ci_low,ci_high,n_seeds,n_frames",
