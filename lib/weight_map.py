@@ -1,31 +1,41 @@
 """The border weight map of the U-Net paper, and the variant that the original project released."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects
 from skimage.segmentation import find_boundaries, relabel_sequential
-
-from lib.augmentation import REFERENCE_SIZE
 
 # Beyond 6 sigma the border term is below w0 * exp(-18), or 1.6e-7 for w0 = 10.
 REACH_IN_SIGMA = 6
 
 
-def scaled_sigma(sigma, size):
+def scaled_sigma(sigma, size, reference=512):
     """Carry the width of the border term over to another resolution.
 
     Parameters
     ----------
     sigma : float
-        Width in pixels of an image of `REFERENCE_SIZE`.
+        Width in pixels of an image of `reference` pixels.
     size : int
         Side of the image that the width is wanted for, in pixels.
+    reference : int
+        Side that `sigma` belongs to, in pixels.
 
     Returns
     -------
     float
         Width in pixels of the image of `size` pixels.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not a positive number.
     """
-    return sigma * size / REFERENCE_SIZE
+    _check_number("sigma", sigma)
+    _check_number("size", size)
+    _check_number("reference", reference)
+    return sigma * size / reference
 
 
 def class_weights(mask):
@@ -83,9 +93,11 @@ def border_distances(labels, reach=np.inf):
     Raises
     ------
     ValueError
-        If `labels` is no such array, is empty or holds a negative id.
+        If `labels` is no such array, is empty or holds a negative id, or if `reach` is not a
+        positive number.
     """
     labels = _checked_labels(labels)
+    _check_number("reach", reach, finite=False)
     pad = int(np.ceil(min(reach, max(labels.shape))))
     nearest = np.full(labels.shape, np.inf)
     second = np.full(labels.shape, np.inf)
@@ -124,12 +136,15 @@ def border_weights(labels, *, w0=10.0, sigma=5.0):
     Raises
     ------
     ValueError
-        If `labels` is no such array, is empty or holds a negative id.
+        If `labels` is no such array, is empty or holds a negative id, if `w0` is negative, or if
+        `sigma` is not positive.
 
     References
     ----------
     Ronneberger, Fischer and Brox 2015, section 3, equation 2. arXiv:1505.04597
     """
+    _check_number("w0", w0, zero=True)
+    _check_number("sigma", sigma)
     nearest, second = border_distances(labels, REACH_IN_SIGMA * sigma)
     return _border_term(nearest + second, w0, sigma)
 
@@ -243,6 +258,8 @@ def original_border_weights(labels, *, w0=10.0, sigma=25.0):
     figure is in the mask and has no rim of its own, for a reason that the record does not give.
     """
     labels = _checked_labels(labels)
+    _check_number("w0", w0, zero=True)
+    _check_number("sigma", sigma)
     outline = find_boundaries(labels, mode="inner")
     if not outline.any():
         return np.zeros(labels.shape, dtype=np.float32)
@@ -310,3 +327,14 @@ def _checked_array(name, array, *, ndim, kinds):
     if array.ndim != ndim or array.size == 0:
         raise ValueError(f"{name} must have {ndim} dimensions and pixels, not shape {array.shape}")
     return array
+
+
+def _check_number(name, value, *, zero=False, finite=True):
+    """Raise unless the argument is a positive number, or zero or infinity where these will do."""
+    if (
+        not isinstance(value, Real)
+        or not (value > 0 or (zero and value == 0))
+        or (finite and value == np.inf)
+    ):
+        wanted = ("a finite" if finite else "a") + (" number >= 0" if zero else " number > 0")
+        raise ValueError(f"{name} must be {wanted}, not {value!r}")

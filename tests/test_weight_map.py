@@ -175,6 +175,7 @@ def test_half_the_resolution_with_half_the_sigma_is_the_same_picture():
 def test_sigma_scales_with_the_side():
     assert scaled_sigma(5.0, 512) == 5
     assert scaled_sigma(5.0, 128) == 1.25
+    assert scaled_sigma(3.0, 100, reference=200) == 1.5
 
 
 # Class weights
@@ -281,6 +282,39 @@ BAD_LABELS = {
 def test_labels_that_are_none_are_refused(function, labels, message):
     with pytest.raises(ValueError, match=message):
         function(labels)
+
+
+@pytest.mark.parametrize("sigma", [0, -1.0, np.nan, np.inf, "5"])
+@pytest.mark.parametrize("function", [border_weights, weight_map, original_border_weights])
+def test_sigma_must_be_positive(function, sigma):
+    with pytest.raises(ValueError, match="sigma must be a finite number > 0"):
+        function(two_cells(1), sigma=sigma)
+
+
+@pytest.mark.parametrize("w0", [-0.1, np.nan, np.inf, None])
+@pytest.mark.parametrize("function", [border_weights, weight_map, original_border_weights])
+def test_w0_must_not_be_negative(function, w0):
+    with pytest.raises(ValueError, match="w0 must be a finite number >= 0"):
+        function(two_cells(1), w0=w0)
+
+
+@pytest.mark.parametrize("reach", [0, -3, np.nan])
+def test_reach_must_be_positive(reach):
+    with pytest.raises(ValueError, match="reach must be a number > 0"):
+        border_distances(two_cells(1), reach)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0.0, 128), "sigma must"),
+        ((5.0, -128), "size must"),
+        ((5.0, 128, 0), "reference must"),
+    ],
+)
+def test_scaling_needs_positive_numbers(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        scaled_sigma(*arguments)
 
 
 @pytest.mark.parametrize("mask", [np.zeros((4, 4)), np.zeros(4, dtype=bool)], ids=["float", "1-d"])
