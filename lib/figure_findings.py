@@ -5,6 +5,7 @@ import math
 from lib import claims
 from lib.instances import error_counts
 from lib.metrics import COUNTS
+from lib.tables import value_range
 
 
 def covered_sentence(truth):
@@ -72,10 +73,9 @@ def ends_sentence(histories, published, *, metric, column, split):
         if own.empty or curve.empty:
             continue
         last = own.sort_values("epoch").groupby("seed").last()
-        few, many, end = last.epoch.min(), last.epoch.max(), curve.index.max()
-        epochs = f"{many}" if few == many else f"{few} to {many}"
+        epochs, end = value_range(last.epoch, ".0f"), curve.index.max()
         part = f"{words} it is {last[column].mean():.2f} after {epochs} epochs, published "
-        if few < end:
+        if last.epoch.min() < end:
             part += f"{curve.value[last.epoch.clip(upper=end)].mean():.2f} after as many and "
         parts.append(f"{part}{curve.value[end]:.2f} after {end}")
     return f"{split.capitalize()}: {'; '.join(parts)}." if parts else ""

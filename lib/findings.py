@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lib.metrics import COUNTS, scores
-from lib.results import made
+from lib.results import made, uncompleted
 from lib.tables import interval, value_range
 
 
@@ -34,9 +34,9 @@ def data_sentence(profile, record, runs):
             f"Unfinished: {to_do.sum()} of {len(runs)} planned runs are still to be done. Scores, "
             f"intervals and verdicts are those of the runs that are there, {_runs_each(runs)}."
         )
-    lost = runs[~to_do & (runs.status != "completed")]
     names = ", ".join(
-        f"{row.arm}/{row.fold}/seed{row.seed} {row.status}" for row in lost.itertuples()
+        f"{row.arm}/{row.fold}/seed{row.seed} {row.status}"
+        for row in uncompleted(runs).itertuples()
     )
     failed = f" Not completed: {names}." if names else ""
     return (

@@ -63,6 +63,21 @@ def made(runs):
     return runs[runs.status.isin(["completed", "diverged"])]
 
 
+def uncompleted(runs):
+    """Take the runs of a run table that were begun and not completed.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        runs.csv.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    return runs[~runs.status.isin(["completed", "not run"])]
+
+
 def scan_tables(profile, runs):
     """Collect the learning-rate scans of every fold whose trials are done; maybe without rows.
 

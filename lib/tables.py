@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lib.params import is_reference
-from lib.results import made
+from lib.results import made, uncompleted
 
 # What the columns of tables are called.
 HEADS = {
@@ -147,7 +147,6 @@ def runs_overview(runs):
     rows = []
     for arm, planned in runs.groupby("arm", sort=False):
         done = made(planned)
-        lost = planned[~planned.status.isin(["completed", "not run"])]
         rows.append(
             {
                 "arm": arm,
@@ -155,7 +154,8 @@ def runs_overview(runs):
                 # Spaces at which no line breaks.
                 "runs": f"{len(done)}\u00a0of\u00a0{len(planned)}",
                 "not completed": ", ".join(
-                    f"{row.fold}/seed{row.seed} {row.status}" for row in lost.itertuples()
+                    f"{row.fold}/seed{row.seed} {row.status}"
+                    for row in uncompleted(planned).itertuples()
                 ),
                 "learning rate": ", ".join(
                     f"{rate:g}" for rate in sorted(done.learning_rate.dropna().unique())
