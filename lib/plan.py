@@ -259,7 +259,7 @@ def _matters(key, settings):
     """Whether a run with these settings comes out otherwise when one of them changes."""
     if key in ("weight_map.w0", "weight_map.sigma"):
         return settings["weight_map.in_loss"]
-    if key in ("evaluation.turns", "training.unknown", "training.field"):
+    if key in ("evaluation.turns", "training.average", "training.unknown", "training.field"):
         return bool(settings[key])
     return key.startswith(RUN_SETTINGS)
 

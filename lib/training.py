@@ -4,6 +4,7 @@ What a run sees at an update depends on its seed and the number of the update al
 that was stopped goes on from its last checkpoint as if it had never been.
 """
 
+import contextlib
 import functools
 import math
 import shutil
@@ -73,6 +74,10 @@ def build(settings, seed):
 def train(model, training, validation, settings, *, seed, folder, say=print):
     """Train a network until its stopping rule holds; leave it with its best weights.
 
+    Where training.average is set, the weights that are validated and kept are the mean of the
+    weights over the updates, older ones counting less (the exponential moving average of Kingma and
+    Ba 2015, arXiv:1412.6980, section 7.2). Training itself goes on from the last ones.
+
     Parameters
     ----------
     model : keras.Model
@@ -120,7 +125,8 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         row = {"epoch": len(history) + 1, "updates": last}
         row |= {"learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))}
         row |= _train_epoch(model, train_step, training, settings, seed, range(first, last))
-        row |= _validate(model, test_step, validation)
+        with _averaged(model):
+            row |= _validate(model, test_step, validation)
         if not all(np.isfinite(weights).all() for weights in model.get_weights()):
             # On the CPU a ReLU or a pooling may turn NaN into a number, so that a network that is
             # lost has a loss of ln 2, as one that has not begun to learn.
@@ -280,9 +286,25 @@ def _optimiser(settings):
     rate = settings["training.learning_rate"]
     if settings["training.schedule"] == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, settings["training.updates"])
+    factor = settings.get("training.average", 0.0)
+    average = {"use_ema": True, "ema_momentum": factor} if factor else {}
     if settings["training.optimiser"] == "adam":
-        return keras.optimizers.Adam(rate)
-    return keras.optimizers.SGD(rate, momentum=settings["training.momentum"], nesterov=True)
+        return keras.optimizers.Adam(rate, **average)
+    momentum = settings["training.momentum"]
+    return keras.optimizers.SGD(rate, momentum=momentum, nesterov=True, **average)
+
+
+@contextlib.contextmanager
+def _averaged(model):
+    """Put the mean of the weights in their place for a while, where the optimiser keeps one."""
+    if not model.optimizer.use_ema:
+        yield
+        return
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    swap.on_test_begin()
+    yield
+    swap.on_test_end()
 
 
 def _train_epoch(model, step, training, settings, seed, updates):
@@ -372,7 +394,8 @@ def _checkpoint(model, history, folder):
         partial.mkdir(parents=True)
         model.save_weights(partial / "last.weights.h5")
         if best_epoch(history) == len(history):
-            shutil.copy(partial / "last.weights.h5", partial / "best.weights.h5")
+            with _averaged(model):
+                model.save_weights(partial / "best.weights.h5")
         elif before and (before[-1] / "best.weights.h5").exists():
             shutil.copy(before[-1] / "best.weights.h5", partial / "best.weights.h5")
     except OSError as error:

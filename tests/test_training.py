@@ -193,7 +193,9 @@ class StandIn:
 
     def __init__(self, losses):
         self.losses = iter(losses)
-        self.optimizer = SimpleNamespace(learning_rate=0.5, build=lambda variables: None)
+        self.optimizer = SimpleNamespace(
+            learning_rate=0.5, use_ema=False, build=lambda variables: None
+        )
         self.layers = self.trainable_variables = ()
         self.weights, self.trained, self.validated = 0, [], []
 
@@ -437,7 +439,12 @@ def weighted_runs(tmp_path_factory):
     return stopped_and_whole(WEIGHTED, tmp_path_factory)
 
 
-@pytest.mark.parametrize("name", ["runs", "weighted_runs"])
+@pytest.fixture(scope="module")
+def averaged_runs(tmp_path_factory):
+    return stopped_and_whole(TUNED | {"training.average": 0.8}, tmp_path_factory)
+
+
+@pytest.mark.parametrize("name", ["runs", "weighted_runs", "averaged_runs"])
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(name, request):
     runs = request.getfixturevalue(name)
     assert runs.history.updates.tolist() == [3, 6, 8]
@@ -461,7 +468,9 @@ def test_history_has_what_the_curves_need(runs, weighted_runs):
     np.testing.assert_allclose(runs.history.learning_rate, 3e-3 * halves, rtol=1e-5)
 
 
-def test_the_best_weights_are_returned_and_score_as_the_history_says(runs):
+@pytest.mark.parametrize("name", ["runs", "averaged_runs"])
+def test_the_best_weights_are_returned_and_score_as_the_history_says(name, request):
+    runs = request.getfixturevalue(name)
     best = runs.history.loc[training.best_epoch(runs.history) - 1]
     images, labels = runs.validation
     masks, probabilities = to_mask(labels), predict(runs.whole, images)[..., 0]
@@ -472,6 +481,37 @@ def test_the_best_weights_are_returned_and_score_as_the_history_says(runs):
         assert best[f"val_{name}"] == pytest.approx(scores[name])
     frames = [f1_of(*pair) for pair in zip(masks, probabilities, strict=True)]
     assert best.val_batch_f1 == pytest.approx(np.mean(frames))
+
+
+def test_averaged_network_is_the_mean_of_the_weights_and_trains_as_without(tmp_path, monkeypatch):
+    # The last epoch is kept.
+    monkeypatch.setattr(training, "best_epoch", len)
+    settings = TUNED | {"training.updates": 3, "training.epoch_updates": 1}
+
+    def weights_after_each_update(**changes):
+        model = training.build(settings | changes, 0)
+        after = []
+        training.train(
+            model,
+            side(5, 16),
+            side(3, 16, seed=1),
+            settings | changes,
+            seed=0,
+            folder=tmp_path / str(len(changes)),
+            say=lambda line: after.append([weight.numpy() for weight in model.trainable_weights]),
+        )
+        return after, model
+
+    # The first line is said before the first update.
+    (_, *plain), _ = weights_after_each_update()
+    (_, *trained), averaged = weights_after_each_update(**{"training.average": 0.8})
+    for one, two in zip(plain, trained, strict=True):
+        for weight, other in zip(one, two, strict=True):
+            np.testing.assert_allclose(weight, other, rtol=1e-4, atol=1e-6)
+    for weight, first, second, third in zip(averaged.trainable_weights, *plain, strict=True):
+        expected = 0.8 * (0.8 * first + 0.2 * second) + 0.2 * third
+        np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6, err_msg=weight.path)
+    assert np.abs(averaged.get_weights()[0] - plain[-1][0]).max() > 1e-3
 
 
 def test_weighted_loss_is_that_of_the_weight_maps_and_targets_have_gaps(weighted_runs):
