@@ -8,6 +8,7 @@ from lib.cell_scores import shown_cells
 from lib.params import is_reference
 from lib.paths import PARAMS
 from lib.statistics import of_fold
+from lib.tables import how_many_runs, interval
 
 IOUS = ("foreground_iou", "known_iou", "iou_pooled")
 
@@ -39,25 +40,23 @@ def ladder_sentence(summary, metric, what):
     -------
     str
     """
-    rows = summary[summary.metric == metric].dropna(subset="mean").set_index("arm")
-    known = [arm for arm in rows.index if is_reference(arm)]
-    arms = rows.drop(known)
+    rows = summary[summary.metric == metric].dropna(subset="mean")
+    means = dict(zip(rows.arm, rows["mean"], strict=True))
+    arms = rows[~rows.arm.map(is_reference)]
     sentence = ""
     for arm, words in (
         ("perfect_mask", "Every pixel right, but connected components as cells, scores"),
         ("silver_truth", "The silver truth, which networks learn from, scores"),
     ):
-        if arm in rows.index:
-            sentence += f"{words} {what} {rows['mean'][arm]:.3f}. "
+        if arm in means:
+            sentence += f"{words} {what} {means[arm]:.3f}. "
     if arms.empty:
         return f"{sentence}No arm has been scored on this fold."
-    best = arms.loc[arms["mean"].idxmax()]
-    runs = "a single run" if best.n_seeds == 1 else f"{best.n_seeds:.0f} runs"
-    runs = "the mean over runs" if " + seeds" in best.name else runs
+    best = _highest(arms)
+    runs = "the mean over runs" if " + seeds" in best.arm else how_many_runs(best.n_seeds)
     return (
         f"{sentence}The highest of the {len(arms)} readings of networks, picked by this score "
-        f"itself, which flatters it a little, is {best.name}: {best['mean']:.3f} "
-        f"({best.ci_low:.3f} to {best.ci_high:.3f}), from {runs} a fold."
+        f"itself, which flatters it a little, is {best.arm}: {interval(best)}, from {runs} a fold."
     )
 
 
@@ -104,17 +103,15 @@ def foreground_sentence(summary, truth):
     str
     """
     rows = summary[~summary.arm.map(is_reference)].dropna(subset="mean")
-    rows = {name: rows[rows.metric == name].set_index("arm") for name in IOUS}
+    rows = {name: rows[rows.metric == name] for name in IOUS}
     if rows["foreground_iou"].empty:
         return "No arm has been scored on this fold."
-    best = rows["foreground_iou"].loc[rows["foreground_iou"]["mean"].idxmax()]
-    known = rows["known_iou"].loc[best.name]
-    cut = rows["iou_pooled"].loc[rows["iou_pooled"]["mean"].idxmax()]
+    best, cut = _highest(rows["foreground_iou"]), _highest(rows["iou_pooled"])
+    known = _highest(rows["known_iou"][rows["known_iou"].arm == best.arm])
     sentence = (
         f"The foreground that comes nearest to the silver truth, at a probability of one half, is "
-        f"that of {best.name}: IoU {best['mean']:.3f} ({best.ci_low:.3f} to {best.ci_high:.3f}). "
-        "Once it is cut into cells, which grow or lose a little, those of "
-        f"{cut.name} come nearest: {cut['mean']:.3f} ({cut.ci_low:.3f} to {cut.ci_high:.3f})."
+        f"that of {best.arm}: IoU {interval(best)}. Once it is cut into cells, which grow or lose "
+        f"a little, those of {cut.arm} come nearest: {interval(cut)}."
     )
     if not truth.empty:
         videos = truth.groupby("video")[["tp", "fp", "fn"]].sum()
@@ -124,10 +121,14 @@ def foreground_sentence(summary, truth):
         sentence += (
             " A prediction that is right everywhere, in cells that the silver truth misses too, "
             f"would be scored about {ceiling}. With the background near such cells left out of the "
-            f"count, the foreground of {best.name} has {known['mean']:.3f} ({known.ci_low:.3f} to "
-            f"{known.ci_high:.3f})."
+            f"count, the foreground of {best.arm} has {interval(known)}."
         )
     return sentence
+
+
+def _highest(rows):
+    """Take the row with the highest mean."""
+    return max(rows.itertuples(), key=lambda row: row.mean)
 
 
 def false_sentence(counts, arm, fold):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from lib import params, plan
+from lib import params, plan, scan
 from lib.evaluation import read_example
 from lib.files import StateError
 from lib.paths import relative, run_folder
@@ -360,7 +360,7 @@ def read_histories(a, b, fold):
         As history.csv with the columns arm, seed and study; arms of both first.
     """
     tables = [
-        plan.read_history(study.folder, *key).assign(arm=key[0], seed=key[2], study=study.name)
+        scan.read_history(study.folder, *key).assign(arm=key[0], seed=key[2], study=study.name)
         for study in (a, b)
         for key in study.runs
         if key[1] == fold

@@ -103,7 +103,7 @@ def draw_scan(trials):
     Parameters
     ----------
     trials : pandas.DataFrame
-        From `plan.scan_table`, one fold.
+        From `scan.table`, one fold.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def draw_effects(effects, metrics):
         panel.set_xlabel(label)
         panel.grid(axis="x")
     panels[0].set(yticks=range(len(names)), yticklabels=[fill(name, 34) for name in names])
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(names) - 0.4, -0.6)
     for fold, (colour, marker) in looks.items():
         words = "both videos held out" if fold == "video" else f"fold {fold}"
         panels[0].plot([], [], marker, color=colour, ls="-", label=words)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from lib.metrics import COUNTS, scores
 from lib.results import made, uncompleted
-from lib.tables import interval, value_range
+from lib.tables import how_many_runs, interval, value_range
 
 
 def data_sentence(profile, record, runs):
@@ -397,12 +397,11 @@ def best_sentence(summary, metric, what):
     rivals = {row.arm: row for row in rows.itertuples() if row.arm != "previous_frame"}
     best = max(rivals.values(), key=lambda row: row.mean)
     where = fold_words(best.fold)
-    runs = "a single run" if best.n_seeds == 1 else f"{best.n_seeds} runs"
     blind = rivals["image_blind"].mean
     return (
         f"The highest test {what}, {where}, is that of {best.arm}: {interval(best)}, "
-        f"from {runs} a fold; the labels of the frame before, which no network sees, are left "
-        f"aside. Marking pixels at random scores {blind:.3f}."
+        f"from {how_many_runs(best.n_seeds)} a fold; the labels of the frame before, which no "
+        f"network sees, are left aside. Marking pixels at random scores {blind:.3f}."
     )
 
 

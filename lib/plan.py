@@ -12,10 +12,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from lib import splits
+from lib import scan, splits
 from lib.data import PUBLISHED_DIGESTS, data_record
 from lib.files import StateError, publish, write_json, write_text
 from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, relative, run_folder
@@ -229,7 +226,7 @@ def _add(runs, profile, record, arm, fold, seed):
     settings, needs = profile.arms[arm], []
     if settings["training.learning_rate"] == "scan":
         scanned = settings["scan.arm"]
-        rates = scan_rates(profile, scanned)
+        rates = scan.rates(profile, scanned)
         needs += [_add_trial(runs, profile, record, scanned, rate, fold) for rate in rates]
     if isinstance(settings["training.updates"], str):
         needs.append(_add(runs, profile, record, settings["training.updates"], fold, seed))
@@ -244,7 +241,7 @@ def _add_trial(runs, profile, record, arm, rate, fold):
         "training.updates": updates,
         "training.epoch_updates": math.ceil(updates / 8),
     }
-    return _keep(runs, record, trial_name(arm, rate), fold, 0, "validation", settings, [])
+    return _keep(runs, record, scan.trial_name(arm, rate), fold, 0, "validation", settings, [])
 
 
 def _keep(runs, record, arm, fold, seed, side, settings, needs):
@@ -262,109 +259,6 @@ def _matters(key, settings):
     if key in ("evaluation.turns", "training.average", "training.unknown", "training.field"):
         return bool(settings[key])
     return key.startswith(RUN_SETTINGS)
-
-
-def trial_name(arm, rate):
-    """Name the trial of a learning rate in the scan of an arm."""
-    return f"scan_{arm}_{np.format_float_scientific(rate, trim='-', exp_digits=2)}"
-
-
-def scan_rates(profile, arm):
-    """Learning rates in the scan of an arm, lowest first."""
-    return sorted(profile.arms[arm]["scan.learning_rates"])
-
-
-def scan_table(profile, arm, fold):
-    """Read what the trials of the learning-rate scan came to, and which rate is taken.
-
-    Parameters
-    ----------
-    profile : params.Profile
-    arm : str
-        The arm that was scanned.
-    fold : str
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a rate: arm, fold, learning_rate, updates, loss (training, last), val_loss (lowest),
-        diverged, left_plateau, chosen. Of the rates at which the training loss left the plateau,
-        or of all where none did, the one with the lowest validation loss is chosen; none where all
-        diverged.
-
-    Raises
-    ------
-    StateError
-        If a trial has not been run.
-    """
-    rows = []
-    for rate in scan_rates(profile, arm):
-        history = read_history(profile.outputs, trial_name(arm, rate), fold, 0)
-        loss, val_loss = history.loss.iloc[-1], history.val_loss.iloc[-1]
-        rows.append(
-            {
-                "arm": arm,
-                "fold": fold,
-                "learning_rate": rate,
-                "updates": history.updates.iloc[-1],
-                "loss": loss,
-                "val_loss": history.val_loss.min(),
-                "diverged": not (math.isfinite(loss) and math.isfinite(val_loss)),
-                "left_plateau": bool(loss < math.log(2) - profile.arms[arm]["scan.plateau"]),
-            }
-        )
-    table = pd.DataFrame(rows)
-    usable = table[~table.diverged]
-    # A network that has not begun to learn can have the lowest validation loss of all: ln 2.
-    candidates = usable[usable.left_plateau] if usable.left_plateau.any() else usable
-    chosen = candidates.val_loss.idxmin() if len(candidates) else None
-    return table.assign(chosen=table.index == chosen)
-
-
-def read_history(outputs, arm, fold, seed):
-    """Read history.csv of a run.
-
-    Raises
-    ------
-    StateError
-        If the run is not there or its history is broken.
-    """
-    path = run_folder(outputs, arm, fold, seed) / "history.csv"
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise StateError(f"{path}: cannot be read; run {arm}/{fold}/seed{seed} first") from error
-
-
-def settle(profile, run):
-    """Put numbers in place of `scan` and of an arm's name, from the runs that it depends on.
-
-    Parameters
-    ----------
-    profile : params.Profile
-    run : Run
-
-    Returns
-    -------
-    dict
-        Flat settings, values only.
-
-    Raises
-    ------
-    StateError
-        If a run that it depends on is missing, or every trial of the scan diverged.
-    """
-    settings = dict(run.settings)
-    if settings["training.learning_rate"] == "scan":
-        table = scan_table(profile, profile.arms[run.arm]["scan.arm"], run.fold)
-        if not table.chosen.any():
-            raise StateError(f"{run.name}: every rate in scan.learning_rates diverged")
-        settings["training.learning_rate"] = float(table.learning_rate[table.chosen].iloc[0])
-    arm = settings["training.updates"]
-    if isinstance(arm, str):
-        history = read_history(profile.outputs, arm, run.fold, run.seed)
-        settings["training.updates"] = int(history.updates.iloc[-1])
-    return settings
 
 
 # What is still to be done -------------------------------------------------------------------

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from lib import plan
+from lib import plan, scan
 from lib.evaluation import read_example
 from lib.files import StateError
 from lib.statistics import is_video_fold
@@ -89,7 +89,7 @@ def scan_tables(profile, runs):
     Returns
     -------
     pandas.DataFrame
-        As `plan.scan_table`.
+        As `scan.table`.
     """
     trials = [run for run in runs if run.side == "validation"]
     undone = {run.name for run in trials if not plan.is_done(run, profile.outputs)}
@@ -100,7 +100,7 @@ def scan_tables(profile, runs):
     )
     columns = ["arm", "fold", "learning_rate", "updates", "loss", "val_loss", "diverged"]
     nothing = pd.DataFrame(columns=[*columns, "left_plateau", "chosen"])
-    tables = [plan.scan_table(profile, arm, fold) for arm, fold in scanned]
+    tables = [scan.table(profile, arm, fold) for arm, fold in scanned]
     return pd.concat(tables, ignore_index=True) if tables else nothing
 
 
@@ -142,7 +142,7 @@ def read_histories(profile, runs):
     tables = []
     for run in runs:
         if plan.is_done(run, profile.outputs):
-            history = plan.read_history(profile.outputs, run.arm, run.fold, run.seed)
+            history = scan.read_history(profile.outputs, run.arm, run.fold, run.seed)
             tables.append(history.assign(arm=run.arm, fold=run.fold, seed=run.seed))
     if not tables:
         raise StateError(f"{profile.outputs}: no run is finished; run `make reproduce` first")
@@ -183,7 +183,7 @@ def _run_row(profile, run):
         return row | {"status": "not run"}
     folder = run.folder(profile.outputs)
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    history = plan.read_history(profile.outputs, run.arm, run.fold, run.seed)
+    history = scan.read_history(profile.outputs, run.arm, run.fold, run.seed)
     return row | {
         "status": provenance["status"],
         "learning_rate": provenance["learning_rate"],

@@ -21,6 +21,11 @@ HEADS = {
 }
 
 
+def how_many_runs(count):
+    """Say how many runs, a single one as such."""
+    return "a single run" if count == 1 else f"{count:.0f} runs"
+
+
 def interval(row, style=".3f"):
     """Write a mean with its interval.
 

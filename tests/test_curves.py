@@ -144,7 +144,7 @@ def test_updates_of_the_published_curves():
 
 
 def scan(chosen, diverged=()):
-    """Trials of four rates, as `plan.scan_table` gives them."""
+    """Trials of four rates, as `scan.table` gives them."""
     table = pd.DataFrame({"learning_rate": [1e-4, 1e-3, 1e-2, 1e-1]})
     table["loss"], table["val_loss"] = [0.69, 0.65, 0.5, 0.6], [0.70, 0.66, 0.55, 0.62]
     table["diverged"] = table.learning_rate.isin(diverged)

@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from lib import params, plan
+from lib import params, plan, scan
 from lib.files import StateError
 from lib.source import DataError
 
@@ -361,7 +361,7 @@ def test_scan_takes_the_lowest_validation_loss(scanned):
         rate_1e02={"loss": [0.7, math.log(2) - 0.06], "val_loss": [0.5, 0.9]},
         rate_1e01={"loss": [0.6, 0.1], "val_loss": [0.6, 0.55]},
     )
-    table = plan.scan_table(profile, "augmented", "last")
+    table = scan.table(profile, "augmented", "last")
     assert table.learning_rate.tolist() == [1e-3, 1e-2, 1e-1]
     assert table.chosen.tolist() == [False, True, False]
     assert table.val_loss.tolist() == [0.65, 0.5, 0.55]
@@ -380,7 +380,7 @@ def test_scan_never_takes_a_rate_that_diverged(scanned, column, lost):
         rate_1e02={"val_loss": [0.69, 0.68]},
         rate_1e01=best | {column: [0.1, lost]},
     )
-    table = plan.scan_table(profile, "augmented", "last")
+    table = scan.table(profile, "augmented", "last")
     assert table.diverged.tolist() == [False, False, True]
     assert table.chosen.tolist() == [False, True, False]
 
@@ -389,10 +389,10 @@ def test_scan_of_which_every_rate_diverged(scanned):
     profile, trials = scanned
     lost = {"loss": [0.5, math.nan], "val_loss": [math.nan, math.nan]}
     trials(rate_1e03=lost, rate_1e02=lost, rate_1e01=lost)
-    assert not plan.scan_table(profile, "augmented", "last").chosen.any()
+    assert not scan.table(profile, "augmented", "last").chosen.any()
     run = planned(profile)["none/last/seed0"]
     with pytest.raises(StateError, match=r"none/last/seed0: every rate in scan\.learning_rates"):
-        plan.settle(profile, run)
+        scan.settle(profile, run)
 
 
 def test_scan_prefers_a_rate_that_left_the_plateau(scanned):
@@ -400,13 +400,13 @@ def test_scan_prefers_a_rate_that_left_the_plateau(scanned):
     waiting = {"loss": [0.7, 0.69], "val_loss": [0.69, 0.69]}
     learning = {"loss": [0.7, 0.5], "val_loss": [0.9, 0.8]}
     trials(rate_1e03=waiting, rate_1e02=learning, rate_1e01=waiting)
-    assert plan.scan_table(profile, "augmented", "last").chosen.tolist() == [False, True, False]
+    assert scan.table(profile, "augmented", "last").chosen.tolist() == [False, True, False]
 
 
 def test_scan_that_was_not_run(scanned):
     profile, _ = scanned
     with pytest.raises(StateError, match="run scan_augmented_1e-03/last/seed0 first"):
-        plan.scan_table(profile, "augmented", "last")
+        scan.table(profile, "augmented", "last")
 
 
 def test_settled_settings_are_numbers(scanned):
@@ -416,7 +416,7 @@ def test_settled_settings_are_numbers(scanned):
     finish(runs["augmented/last/seed0"], profile.outputs, updates=[40, 80])
     run = runs["none_matched/last/seed0"]
     before = dict(run.settings)
-    settled = plan.settle(profile, run)
+    settled = scan.settle(profile, run)
     assert settled == before | {"training.learning_rate": 1e-2, "training.updates": 80}
     assert run.settings == before
 
@@ -438,7 +438,7 @@ def test_each_group_settles_on_the_rate_of_its_own_scan_and_fold(make):
             lowest = best.get(f"{run.arm}/{run.fold}", 0.6)
             finish(run, profile.outputs, loss=[0.7, 0.5], val_loss=[0.7, lowest])
     settled = {
-        name: plan.settle(profile, runs[f"{name}/seed0"])["training.learning_rate"]
+        name: scan.settle(profile, runs[f"{name}/seed0"])["training.learning_rate"]
         for name in ("none/last", "none/random", "none_tuned/last", "aspp/random")
     }
     assert settled == {
@@ -447,7 +447,7 @@ def test_each_group_settles_on_the_rate_of_its_own_scan_and_fold(make):
         "none_tuned/last": 0.3,
         "aspp/random": 0.2,
     }
-    table = plan.scan_table(profile, "augmented_tuned", "random")
+    table = scan.table(profile, "augmented_tuned", "random")
     assert table.learning_rate.tolist() == [0.1, 0.2, 0.3]
 
 
@@ -457,14 +457,14 @@ def test_plateau_is_that_of_the_arm_that_is_scanned(make):
     for run in planned(profile).values():
         if run.arm in losses:
             finish(run, profile.outputs, loss=[0.7, losses[run.arm]])
-    table = plan.scan_table(profile, "augmented_tuned", "last")
+    table = scan.table(profile, "augmented_tuned", "last")
     assert table.left_plateau.tolist() == table.chosen.tolist() == [False, True]
 
 
 def test_settings_cannot_be_settled_before_their_runs(make):
     profile = make(NO_SCAN)
     with pytest.raises(StateError, match="run augmented/last/seed0 first"):
-        plan.settle(profile, planned(profile)["none_matched/last/seed0"])
+        scan.settle(profile, planned(profile)["none_matched/last/seed0"])
 
 
 # Notebooks ----------------------------------------------------------------------------------
