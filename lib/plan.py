@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lib import scan, splits
-from lib.data import PUBLISHED_DIGESTS, data_record
+from lib.digests import PUBLISHED_DIGESTS, data_record
 from lib.files import StateError, publish, write_json, write_text
 from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, relative, run_folder
 from lib.source import DataError, find_source

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from lib import data, source
+from lib import data, digests, source
 from lib.source import HELA, DataError, Source, find_source, unzip
 
 
@@ -194,7 +194,7 @@ def test_checksums_cover_images_labels_and_tracks_alone(dataset):
     (dataset / "README.txt").write_text("not data")
     (dataset / "01_RES").mkdir()
     (dataset / "01_RES/mask000.tif").write_bytes(b"a result")
-    sums = data.checksums(dataset)
+    sums = digests.checksums(dataset)
     assert len(sums) == 2 * (4 + 4 + 4 + 1 + 1)
     content = (dataset / "01/t001.tif").read_bytes()
     assert sums["01/t001.tif"] == hashlib.sha256(content).hexdigest()
@@ -203,23 +203,23 @@ def test_checksums_cover_images_labels_and_tracks_alone(dataset):
 def test_checksum_of_a_file_that_cannot_be_read(dataset):
     (dataset / "01/t004.tif").symlink_to(dataset / "nowhere")
     with pytest.raises(DataError, match=r"01/t004\.tif: cannot be read"):
-        data.checksums(dataset)
+        digests.checksums(dataset)
 
 
 def test_digest_is_that_of_the_sorted_lines():
     sums = {"02/t000.tif": "b", "01/t000.tif": "a", "01_ST/SEG/man_seg000.tif": "c"}
     expected = hashlib.sha256(b"01/t000.tif a\n02/t000.tif b\n").hexdigest()
-    assert data.digest(sums, "??/t*.tif") == expected
-    assert data.digest(dict(reversed(sums.items())), "??/t*.tif") == expected
-    assert data.digest(sums, "??_GT/*") is None
+    assert digests.digest(sums, "??/t*.tif") == expected
+    assert digests.digest(dict(reversed(sums.items())), "??/t*.tif") == expected
+    assert digests.digest(sums, "??_GT/*") is None
 
 
 def test_record_names_another_revision_of_the_silver_truth(dataset):
     here = Source("folder", dataset, HELA, "folder named by data.folder")
-    known = data.data_record(here, {})["digests"]
+    known = digests.data_record(here, {})["digests"]
     label = dataset / "01_ST/SEG/man_seg000.tif"
     tifffile.imwrite(label, np.ones((8, 8), np.uint16))
-    record = data.data_record(here, known)
+    record = digests.data_record(here, known)
     assert record["frames"] == {"01": 4, "02": 4}
     assert (record["shape"], record["dtype"]) == ([8, 8], "uint8")
     assert record["revision"] == {
@@ -231,7 +231,7 @@ def test_record_names_another_revision_of_the_silver_truth(dataset):
 
 
 def test_record_compares_no_phantom(dataset):
-    record = data.data_record(Source("phantom", dataset, HELA, "seed 1"), {"images": "0"})
+    record = digests.data_record(Source("phantom", dataset, HELA, "seed 1"), {"images": "0"})
     assert set(record["revision"].values()) == {"nothing to compare"}
 
 
@@ -239,12 +239,12 @@ def test_record_of_a_video_with_labels_alone(dataset):
     for path in (dataset / "02").iterdir():
         path.unlink()
     with pytest.raises(DataError, match="02: no images t000.tif"):
-        data.data_record(Source("folder", dataset, HELA, ""), {})
+        digests.data_record(Source("folder", dataset, HELA, ""), {})
 
 
 def test_record_of_an_empty_folder(tmp_path):
     with pytest.raises(DataError, match="no videos"):
-        data.data_record(Source("folder", tmp_path, HELA, ""), {})
+        digests.data_record(Source("folder", tmp_path, HELA, ""), {})
 
 
 # Where the data come from
@@ -319,7 +319,7 @@ def test_auto_downloads_where_nothing_is_at_hand(find, tmp_path, dataset, serve)
     serve(zipped(dataset, tmp_path))
     found = find(source="auto", folder="")
     assert (found.kind, found.folder) == ("download", tmp_path / "cache" / HELA)
-    assert data.checksums(found.folder) == data.checksums(dataset)
+    assert digests.checksums(found.folder) == digests.checksums(dataset)
     assert [path.name for path in found.folder.parent.iterdir()] == [HELA]
     assert find(source="download", folder="").kind == "cache"
 
@@ -335,7 +335,7 @@ def test_auto_without_a_network_takes_the_phantom(find, tmp_path):
 
 def test_phantom_reads_as_a_data_set(tmp_path):
     found = find_source(source="phantom", folder="", **ASKED, cache=tmp_path, environ={})
-    record = data.data_record(found, {})
+    record = digests.data_record(found, {})
     assert record["frames"] == {"01": 4, "02": 4}
     assert (record["shape"], record["dtype"]) == ([64, 64], "uint8")
     images, labels = data.read_video(found.folder, "02")

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import arrays, data
+from lib import arrays, data, digests
 from lib.source import HELA, Source
 
 FOLDER = os.environ.get("DIC_HELA_DIR")
@@ -50,6 +50,6 @@ def test_gold_truth_of_nine_frames_a_video():
 
 def test_files_are_those_of_the_published_results():
     source = Source("folder", Path(FOLDER), HELA, "folder named by DIC_HELA_DIR")
-    record = data.data_record(source, KNOWN)
+    record = digests.data_record(source, KNOWN)
     assert record["frames"] == {"01": 84, "02": 84}
     assert set(record["revision"].values()) == {"as published here"}
