@@ -126,6 +126,27 @@ def to_border(labels: np.ndarray) -> np.ndarray:
     return to_mask(labels) - to_gap_mask(labels)
 
 
+def crowded_window(labels: np.ndarray, share: float) -> tuple[slice, slice]:
+    """Find the square window in which most pixels of cells touch another cell.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (M, N)
+    share : float
+        Side of the window, in sides of the frame.
+
+    Returns
+    -------
+    tuple of slice
+        Its rows and columns.
+    """
+    side = max(1, round(share * min(labels.shape)))
+    sums = np.pad(to_border(labels).astype(int), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    row, column = np.unravel_index(inside.argmax(), inside.shape)
+    return slice(row, row + side), slice(column, column + side)
+
+
 def to_distance(labels: np.ndarray) -> np.ndarray:
     """Give each pixel of a cell its distance to the cell's border, as a share of the largest.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.arrays import to_border
+from lib.arrays import crowded_window
 from lib.evaluation import spread
 from lib.files import read_arrays
 
@@ -48,25 +48,6 @@ def shrink(frame):
     return frame[..., ::step, ::step]
 
 
-def crowded_window(labels):
-    """Find the window in which most pixels of cells touch another cell.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (M, N)
-
-    Returns
-    -------
-    tuple of slice
-        Rows and columns, `WINDOW` of the frame each.
-    """
-    side = max(1, round(WINDOW * min(labels.shape)))
-    sums = np.pad(to_border(labels).astype(int), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
-    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    row, column = np.unravel_index(inside.argmax(), inside.shape)
-    return slice(row, row + side), slice(column, column + side)
-
-
 def save_frames(path, images, labels, pairs):
     """Keep the images and true cells of the frames that are shown, as arrays without pickle.
 
@@ -83,7 +64,7 @@ def save_frames(path, images, labels, pairs):
     """
     evenly, strip = shown_pairs(pairs)
     video, frame = strip[len(strip) // 2]
-    window = crowded_window(shrink(labels[video][frame]))
+    window = crowded_window(shrink(labels[video][frame]), WINDOW)
     arrays = {"window": [(part.start, part.stop) for part in window]}
     for name, chosen, part in (("spread", evenly, ...), ("strip", strip, window)):
         arrays[f"{name}_video"] = [video for video, _ in chosen]

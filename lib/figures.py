@@ -18,10 +18,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
-from scipy import ndimage
 from skimage.color import label2rgb
 
-from lib.arrays import to_gap_mask, to_mask
+from lib.arrays import crowded_window, to_gap_mask, to_mask
 from lib.files import StateError
 
 # Okabe and Ito's colours, which stay apart for the colour-blind, then brown and grey for the rest.
@@ -213,7 +212,7 @@ def draw_labels_to_mask(image, labels, *, pixel_size=None):
     matplotlib.figure.Figure
     """
     mask, gaps = to_mask(labels), to_gap_mask(labels)
-    box = _busiest_box(mask - gaps, len(labels) // 5)
+    box = crowded_window(labels, 1 / 5)
     drawn = {
         "image": (image, _grey(image)),
         "cells": (_cell_colours(labels), {}),
@@ -459,17 +458,6 @@ def _arrows(axes, field):
         scale=1,
         width=0.008,
     )
-
-
-def _busiest_box(marked, side):
-    """Box of a side with the most marked pixels, as two slices."""
-    near = ndimage.uniform_filter(marked.astype(float), side, mode="constant")
-    centre = np.unravel_index(near.argmax(), near.shape)
-    starts = [
-        min(max(place - side // 2, 0), length - side)
-        for place, length in zip(centre, marked.shape, strict=True)
-    ]
-    return tuple(slice(start, start + side) for start in starts)
 
 
 def _frame_of(box, **look):

@@ -127,3 +127,13 @@ def test_normalised_frames(images):
     for before, after in zip(images, normalised, strict=True):
         assert after.mean() == pytest.approx(0, abs=1e-5)
         assert after.std() == pytest.approx(float(np.ptp(before) > 0), abs=1e-5)
+
+
+def test_window_is_where_cells_touch():
+    labels = np.zeros((32, 32), np.uint16)
+    labels[2:6, 2:6] = 1  # alone
+    labels[20:28, 14:20], labels[20:28, 20:26] = 2, 3
+    rows, columns = arrays.crowded_window(labels, 0.375)
+    assert rows.stop - rows.start == columns.stop - columns.start == 12
+    assert rows.start <= 20 < 28 <= rows.stop
+    assert columns.start <= 19 < 21 <= columns.stop

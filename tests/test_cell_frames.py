@@ -25,16 +25,6 @@ def test_shrunk_frames_are_small_enough(rows, left):
     assert cell_frames.shrink(np.zeros((3, rows, rows))).shape == (3, left, left)
 
 
-def test_window_is_where_cells_touch():
-    labels = np.zeros((32, 32), np.uint16)
-    labels[2:6, 2:6] = 1  # alone
-    labels[20:28, 14:20], labels[20:28, 20:26] = 2, 3
-    rows, columns = cell_frames.crowded_window(labels)
-    assert rows.stop - rows.start == columns.stop - columns.start == 12
-    assert rows.start <= 20 < 28 <= rows.stop
-    assert columns.start <= 19 < 21 <= columns.stop
-
-
 def test_cells_come_back_as_they_were(tmp_path):
     found = {("01", 3): np.arange(36).reshape(6, 6), ("02", 70): np.full((6, 6), 700)}
     cell_frames.save_cells(tmp_path / "cells.npz", found)
