@@ -49,6 +49,8 @@ COLOURS = {
     "known_25_256": "#661100",
     "known_25_wide": "#EE8866",
     "known_25_constant": "#77AADD",
+    "known_25_256_constant": "#222255",
+    "known_25_average": "#99DDFF",
     "known_25_bare": "#BBCC33",
     "known_25_strong": "#AAAA00",
     "known_25_field": "#DDAACC",
