@@ -10,7 +10,13 @@ from lib.figures import WIDTH, arm_colour, style
 
 # Arms that are read against each other share panels; what is in none of these comes last.
 GROUPS = {
-    "the published recipe": ("none", "augmented", "none_matched", "repeated"),
+    "the published recipe": (
+        "none",
+        "augmented",
+        "augmented_full",
+        "none_matched",
+        "repeated",
+    ),
     "augmentation, tuned": ("none_tuned", "augmented_tuned", "rigid", "elastic", "rigid_elastic"),
     "targets and weights": (
         "rigid_elastic",

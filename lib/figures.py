@@ -44,6 +44,7 @@ COLOURS = {
     "no_skip": "#999933",
     "aspp": "#44AA99",
     "unpadded": "#225555",
+    "augmented_full": "#7F3300",
     "known_25": "#AA7744",
     "known_25_long": "#CC6677",
     "known_25_256": "#661100",
