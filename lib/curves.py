@@ -15,6 +15,8 @@ FOLD_LOOKS = {
     "last": ("#009E73", "^"),
     "random": ("#999999", "v"),
 }
+# The arms that are drawn over the published curve of an arm.
+OURS = {"augmented": ("augmented", "augmented_full"), "none": ("none",)}
 SIDES = {"training": ("", "-"), "validation": ("val_", "--")}
 
 
@@ -49,7 +51,7 @@ def draw_published_curves(histories, published, *, metric, axis, column):
     Parameters
     ----------
     histories : pandas.DataFrame
-        Histories of the arms ``augmented`` and ``none`` on one fold, any number of seeds.
+        Histories of the arms of `OURS` on one fold, any number of seeds.
     published : pandas.DataFrame
         Curves read off the report's figures: metric, arm, split, epoch, value, updates.
     metric : {"loss", "f1"}
@@ -64,7 +66,7 @@ def draw_published_curves(histories, published, *, metric, axis, column):
     matplotlib.figure.Figure
     """
     figure, panels = _panels(2)
-    for panel, arm, letter in zip(panels, ("augmented", "none"), "ab", strict=True):
+    for panel, (arm, ours), letter in zip(panels, OURS.items(), "ab", strict=True):
         for side, (prefix, line) in SIDES.items():
             theirs = published[
                 (published.metric == metric) & (published.arm == arm) & (published.split == side)
@@ -72,13 +74,9 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             panel.plot(
                 theirs[axis], theirs.value, line, color="#aaaaaa", label=f"published, {side}"
             )
-            for _, run in histories[histories.arm == arm].groupby("seed"):
+            for (name, _), run in histories[histories.arm.isin(ours)].groupby(["arm", "seed"]):
                 panel.plot(
-                    run[axis],
-                    run[prefix + column],
-                    line,
-                    marker=".",
-                    color=arm_colour(arm),
+                    run[axis], run[prefix + column], line, marker=".", color=arm_colour(name)
                 )
         panel.set_title(f"({letter}) {'with' if arm == 'augmented' else 'without'} augmentation")
         panel.set_xlabel("epoch" if axis == "epoch" else "updates")
@@ -89,6 +87,8 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             mark_plateau(panel)
     for side, (_, line) in SIDES.items():  # one sign for the colours of both arms
         panels[0].plot([], [], line, marker=".", color="black", label=f"reproduced, {side}")
+    if "augmented_full" in set(histories.arm):
+        panels[0].plot([], [], color=arm_colour("augmented_full"), label="augmented_full")
     panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")
     for panel in panels:
         panel.set_ylim(0, 1.7 if metric == "loss" else 1)

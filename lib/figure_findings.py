@@ -68,8 +68,13 @@ def ends_sentence(histories, published, *, metric, column, split):
     """
     theirs = published[(published.metric == metric) & (published.split == split)]
     parts = []
-    for arm, words in (("augmented", "With augmentation"), ("none", "without")):
-        own, curve = histories[histories.arm == arm], theirs[theirs.arm == arm].set_index("epoch")
+    for arm, published_arm, words in (
+        ("augmented", "augmented", "With augmentation"),
+        ("augmented_full", "augmented", "with it in `augmented_full`"),
+        ("none", "none", "without"),
+    ):
+        own = histories[histories.arm == arm]
+        curve = theirs[theirs.arm == published_arm].set_index("epoch")
         if own.empty or curve.empty:
             continue
         last = own.sort_values("epoch").groupby("seed").last()

@@ -218,17 +218,23 @@ def length_sentence(histories, settings, updates, epochs):
     -------
     str
     """
-    own = histories[histories.arm == "augmented"]
-    if own.empty:
+    longest = histories.groupby("arm")[["epoch", "updates"]].max()
+    if "augmented" not in longest.index:
         return ""
-    most = int(own.updates.max())
-    return (
-        f"The arm with the published augmentation had {own.epoch.max()} epochs or {most} updates, "
-        f"{most / (epochs * updates['augmented']):.0%} of those of the published run ({epochs} "
-        "epochs). What is said of the published recipe is said of that length, and of this "
-        f"profile's size: {settings['image.size']} px, {settings['model.filters']} filters at the "
-        "first level."
+    own, published = longest.loc["augmented"], epochs * updates["augmented"]
+    sentence = (
+        f"The arm with the published augmentation had {own.epoch} epochs or {own.updates} updates, "
+        f"{own.updates / published:.0%} of those of the published run ({epochs} epochs). What is "
+        "said of the published recipe is said of that length, and of this profile's size: "
+        f"{settings['image.size']} px, {settings['model.filters']} filters at the first level."
     )
+    if "augmented_full" in longest.index:
+        full = longest.loc["augmented_full"]
+        sentence += (
+            f" What comes later shows `augmented_full`, with {full.epoch} epochs or "
+            f"{full.updates / published:.0%} of the updates."
+        )
+    return sentence
 
 
 def fold_words(fold):
@@ -286,6 +292,7 @@ def first_sentence(summary, fold):
         ("none", "augmented"): "With the published recipe, each arm for its own epochs,",
         ("none", "none_matched"): "Without augmentation but with as many updates as with it,",
         ("repeated", "augmented"): "At equal updates, exact copies against augmented ones,",
+        ("augmented", "augmented_full"): "With it, for these epochs and for as many as were published,",
         ("none_tuned", "augmented_tuned"): "With an optimiser that works, at equal updates,",
     }
     there = {pair: words for pair, words in pairs.items() if rows.index.isin(pair).sum() == 2}

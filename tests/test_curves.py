@@ -129,6 +129,19 @@ def test_an_arm_that_was_not_run_leaves_the_published_curve():
     assert found == [2, 4]
 
 
+def test_full_length_is_drawn_over_the_published_curve_with_augmentation():
+    histories = pd.concat([run_history("augmented"), run_history("augmented_full")])
+    drawn = curves.draw_published_curves(
+        histories, published_curves(), metric="f1", axis="epoch", column="batch_f1"
+    )
+    colours = [
+        {row.get_color() for row in panel.lines if len(row.get_xdata())} for panel in drawn.axes
+    ]
+    ours = {arm_colour("augmented"), arm_colour("augmented_full")}
+    assert colours == [{"#aaaaaa", *ours}, {"#aaaaaa"}]
+    assert "augmented_full" in legend(drawn)
+
+
 def test_updates_of_the_published_curves():
     table = published_curves()
     at = table.drop_duplicates(["arm", "epoch"]).set_index(["arm", "epoch"]).updates

@@ -58,6 +58,11 @@ def test_ends_are_means_over_seeds_beside_the_last_published_value(histories):
         "after 2."
     )
     assert found.ends_sentence(histories[:0], published, **settings) == ""
+    both = pd.concat([published.assign(arm="augmented", value=9.0), published])
+    full = pd.concat([histories.assign(arm="augmented_full"), histories])
+    assert found.ends_sentence(full[full.arm != "augmented"], both, **settings).startswith(
+        "Validation: with it in `augmented_full` it is"
+    )
 
 
 def test_arms_are_compared_at_the_updates_that_both_have(histories):

@@ -269,6 +269,12 @@ def test_length_is_set_beside_that_of_the_published_run():
     sentence = findings.length_sentence(histories, size, {"augmented": 50}, 16)
     assert "had 2 epochs or 200 updates, 25% of those of the published run (16 epochs)" in sentence
     assert "64 px, 4 filters" in sentence
+    full = pd.DataFrame({"arm": "augmented_full", "epoch": [8], "updates": [600]})
+    assert findings.length_sentence(
+        pd.concat([histories, full]), size, {"augmented": 50}, 16
+    ) == sentence + (
+        " What comes later shows `augmented_full`, with 8 epochs or 75% of the updates."
+    )
     assert findings.length_sentence(histories[:0], size, {"augmented": 50}, 16) == ""
 
 
@@ -350,6 +356,8 @@ def test_first_sentence_follows_the_table():
     sentence = findings.first_sentence(other, "video")
     assert "from 2 to 3 runs of each arm" in sentence
     assert "0.321 (`none`)" in sentence
+    sentence = findings.first_sentence(summary(augmented=0.2, augmented_full=0.3), "last")
+    assert "0.200 (`augmented`) and 0.300 (`augmented_full`)" in sentence
 
 
 def test_first_sentence_leaves_out_what_was_not_measured():
