@@ -61,7 +61,8 @@ compare: $(READY) ## Put A=outputs/x and B=outputs/y side by side on one page
 	@$(PYTHON) -m lib.compare "$(A)" "$(B)"
 
 predict: $(READY) ## Find the cells in IMAGE=file or folder, with the network of RUN=folder
-	@$(PYTHON) -m lib.predict "$(IMAGE)" $(if $(RUN),--run "$(RUN)") $(if $(OUT),--out "$(OUT)")
+	@# With the variable set, TensorFlow says twice that it uses oneDNN.
+	@env -u TF_ENABLE_ONEDNN_OPTS $(PYTHON) -m lib.predict "$(IMAGE)" $(if $(RUN),--run "$(RUN)") $(if $(OUT),--out "$(OUT)")
 
 data: $(READY) ## Find or download the images and say what they are
 	@$(PYTHON) -m lib.run data $(PARAMS)
