@@ -107,6 +107,30 @@ def scores_table(summary, fold, metrics):
     return wide.reset_index().rename_axis(columns=None)
 
 
+def folds_table(summary, folds, metrics):
+    """Lay out several folds side by side for reading, as `scores_table` does one.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+    folds, metrics : list of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, then a column a metric and fold.
+    """
+    each = {fold: scores_table(summary, fold, metrics).set_index("arm") for fold in folds}
+    columns = {
+        f"{HEADS[metric]}, {fold}": each[fold][HEADS[metric]]
+        for metric in metrics
+        for fold in folds
+    }
+    # The order of the arms is that of the summary, though a fold may lack some.
+    wide = pd.DataFrame(columns, index=summary.arm.drop_duplicates()).dropna(how="all")
+    return wide.rename_axis("arm").reset_index()
+
+
 def effects_table(effects, fold, metrics):
     """Lay out the effects on a fold for reading: an effect a row, "mean (low to high)" a metric.
 

@@ -38,6 +38,21 @@ def test_scores_table_has_an_arm_a_row_and_a_metric_a_column():
     ]
 
 
+def test_folds_stand_side_by_side_and_an_arm_may_lack_one():
+    rows = [
+        ("none", "01to02", "f1", 0.4, 0.3, 0.5, 2),
+        ("none", "02to01", "f1", 0.6, 0.5, 0.7, 2),
+        ("gap", "02to01", "f1", 0.8, 0.7, 0.9, 1),
+    ]
+    summary = pd.DataFrame(rows, columns=SUMMARY)
+    found = tables.folds_table(summary, ["01to02", "02to01"], ["f1"])
+    assert found.columns.tolist() == ["arm", "F1, 01to02", "F1, 02to01"]
+    assert found.fillna("").to_numpy().tolist() == [
+        ["none", "0.400 (0.300 to 0.500)", "0.600 (0.500 to 0.700)"],
+        ["gap", "", "0.800 (0.700 to 0.900)"],
+    ]
+
+
 def test_methods_stand_side_by_side():
     methods = pd.DataFrame(
         [["gap", "components", 0.5, 0.4, 0.6, 0.25], ["gap", "divided", 0.7, 0.7, 0.7, 0.75]],
