@@ -17,15 +17,21 @@ SCORES = {
     "iou_augmented": 0.770,
     "iou_none": 0.332,
 }
-PUBLISHED = SCORES | {
-    "convolutions": 23,
-    "augmented_images": 1447,
-    "growth": 13,
-    "iou_of_foreground_none": 0.332,
-    "iou_of_foreground_augmented": 0.770,
-    "stopping": 26,
-    "validation_f1_none": 0.0,
-}
+# Judged once more for an arm that is trained for as long as the published run.
+FULL = {"f1_augmented_full": 0.891, "iou_augmented_full": 0.770}
+PUBLISHED = (
+    SCORES
+    | FULL
+    | {
+        "convolutions": 23,
+        "augmented_images": 1447,
+        "growth": 13,
+        "iou_of_foreground_none": 0.332,
+        "iou_of_foreground_augmented": 0.770,
+        "stopping": 26,
+        "validation_f1_none": 0.0,
+    }
+)
 NAN = float("nan")
 BOOTSTRAP = {"block": 2, "resamples": 200}
 
@@ -360,7 +366,7 @@ def test_claim_is_well_formed(name):
     assert list(stated) in keys
     wanted, arms = of_measure(measure)
     assert measure.keys() == wanted
-    assert arms <= ARMS.keys()
+    assert arms <= ({"augmented_full"} if name in FULL else ARMS.keys())
     assert measure.get("fold", "last") in ("last", "video")
     assert ("fact" in measure) == (stated["rule"] == "equals")
     if stated["rule"] == "above":
