@@ -292,7 +292,7 @@ def first_sentence(summary, fold):
         ("none", "augmented"): "With the published recipe, each arm for its own epochs,",
         ("none", "none_matched"): "Without augmentation but with as many updates as with it,",
         ("repeated", "augmented"): "At equal updates, exact copies against augmented ones,",
-        ("augmented", "augmented_full"): "With it, for fewer epochs than published and as many,",
+        ("augmented", "augmented_full"): "With it, for some epochs and until the rule ends it,",
         ("none_tuned", "augmented_tuned"): "With an optimiser that works, at equal updates,",
     }
     there = {pair: words for pair, words in pairs.items() if rows.index.isin(pair).sum() == 2}
