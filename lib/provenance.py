@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lib.paths import ROOT
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-image", "pandas", "papermill")
+PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "scikit-image", "pandas", "papermill")
 
 
 def collect(record):
@@ -59,11 +59,19 @@ def threads():
     return int(os.environ.get("STUDY_THREADS") or 1)
 
 
+def cards():
+    """Name the graphics cards of the machine, whether or not they are used."""
+    names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return (names or "").splitlines()
+
+
 def _git(*words):
+    return _output("git", *words)
+
+
+def _output(*words):
     try:
-        result = subprocess.run(
-            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True
-        )
+        result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return result.stdout.strip()

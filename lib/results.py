@@ -192,7 +192,8 @@ def _run_row(profile, run):
         "best_epoch": provenance["best_epoch"],
         "parameters": provenance["parameters"],
         "minutes": history.seconds.sum() / 60,
-        "processor": provenance["hardware"]["processor"],
+        "processor": ", ".join(provenance.get("accelerators", ()))
+        or provenance["hardware"]["processor"],
         "commit": provenance["commit"],
         "dirty": provenance["dirty"],
     }

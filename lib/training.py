@@ -4,8 +4,11 @@ What a run sees at an update depends on its seed and the number of the update al
 that was stopped goes on from its last checkpoint as if it had never been.
 """
 
+import collections
+import concurrent.futures
 import contextlib
 import functools
+import itertools
 import math
 import shutil
 import time
@@ -13,13 +16,13 @@ import time
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from lib import curve_metrics
 from lib.arrays import UNKNOWN, to_border, to_distance, to_gap_mask, to_mask
 from lib.augmentation import online_copy, static_copy
 from lib.files import StateError, publish, write_table
 from lib.model import NETWORKS
+from lib.provenance import cards, threads
 from lib.weight_map import scaled_sigma, weight_map
 
 CURVES = ("f1", "iou", "mean_iou")
@@ -36,8 +39,24 @@ TARGETS = {
 
 def limit_threads(count):
     """Let TensorFlow use so many processor threads; before its first computation, or never."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
     tf.config.threading.set_intra_op_parallelism_threads(count)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def device():
+    """Name what Keras computes with.
+
+    Returns
+    -------
+    dict
+        backend, as tensorflow or jax; accelerators, names of the graphics cards, empty without.
+    """
+    on_card = any("gpu" in name.lower() for name in keras.distribution.list_devices())
+    return {"backend": keras.backend.backend(), "accelerators": cards() if on_card else []}
 
 
 def build(settings, seed):
@@ -107,7 +126,6 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     StateError
         If a checkpoint cannot be written.
     """
-    train_step, test_step = compile_steps(model)
     validation = [
         (image[None, ..., None], *target(labels[None], settings))
         for image, labels in zip(*validation, strict=True)
@@ -115,7 +133,9 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     # The variables of optimiser and metrics: a checkpoint needs the first to be read into, and made
     # in an update they would have TensorFlow trace it twice, which takes seconds.
     model.optimizer.build(model.trainable_variables)
-    model.test_step(validation[0])
+    image, mask = validation[0][:2]
+    model.compute_metrics(image, mask, model(image))
+    train_step, test_step = compile_steps(model)
     history = _resume(model, folder)
     say(f"{_limit(settings, training)} updates at most; {len(history)} epochs done before")
     while not _finished(history, settings, training):
@@ -142,12 +162,40 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
 
 
 def compile_steps(model):
-    """Make graphs of one update and of one validation step, called with images, masks, weights.
+    """Compile one update and one validation step, called with images, masks, weights.
 
     Keras' own train_on_batch and test_on_batch begin the metrics anew at every call since Keras
     3.15; these let them add up over an epoch.
     """
+    if keras.backend.backend() == "jax":
+        return _jax_steps(model)
+    import tensorflow as tf
+
     return tf.function(model.train_step), tf.function(model.test_step)
+
+
+def _jax_steps(model):
+    """Compile the steps of JAX, which take all variables and give them back changed."""
+    import jax
+
+    def compiled(step, *groups):
+        step = jax.jit(step)
+
+        def run(data):
+            state = [[variable.value for variable in group] for group in groups]
+            _, state = step(state, data)
+            for group, values in zip(groups, state, strict=True):
+                for variable, value in zip(group, values, strict=True):
+                    variable.assign(value)
+
+        return run
+
+    weights = (model.trainable_variables, model.non_trainable_variables)
+    metrics = model.metrics_variables
+    return (
+        compiled(model.train_step, *weights, model.optimizer.variables, metrics),
+        compiled(model.test_step, *weights, metrics),
+    )
 
 
 def save_model(model, path):
@@ -310,9 +358,25 @@ def _averaged(model):
 def _train_epoch(model, step, training, settings, seed, updates):
     _seed_dropout(model, seed, updates.start)
     model.reset_metrics()
-    for update in updates:
-        step(batch(training, settings, seed, update))
+    make = functools.partial(batch, training, settings, seed)
+    for data in _ahead(make, updates, threads() - 1):
+        step(data)
     return _numbers(model.get_metrics_result())
+
+
+def _ahead(make, numbers, workers):
+    """Make something of each number, in order; with workers to spare, ahead of its use."""
+    if workers < 1:
+        yield from map(make, numbers)
+        return
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        numbers, waiting = iter(numbers), collections.deque()
+        for number in itertools.islice(numbers, 2 * workers):
+            waiting.append(pool.submit(make, number))
+        while waiting:
+            yield waiting.popleft().result()
+            for number in itertools.islice(numbers, 1):
+                waiting.append(pool.submit(make, number))
 
 
 def _seed_dropout(model, seed, update):

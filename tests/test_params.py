@@ -292,7 +292,8 @@ def test_shipped_files_load():
     for name in names:
         profile = load(name)
         assert profile.name == name
-        assert profile.parents == (() if name == "base" else ("base",))
+        parents = {"base": (), "full_size": ("base", "study")}
+        assert profile.parents == parents.get(name, ("base",))
         assert profile.settings.keys() == SPECS.keys()
         assert set(profile.settings["grid.arms"]) <= profile.arms.keys()
 

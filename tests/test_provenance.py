@@ -80,3 +80,12 @@ def test_record_names_data_versions_and_machine(monkeypatch):
 def test_one_thread_unless_make_says_more(monkeypatch):
     monkeypatch.delenv("STUDY_THREADS", raising=False)
     assert provenance.threads() == 1
+
+
+def test_cards_are_those_that_the_driver_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert provenance.cards() == []
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho NVIDIA One\necho NVIDIA Two\n")
+    driver.chmod(0o755)
+    assert provenance.cards() == ["NVIDIA One", "NVIDIA Two"]

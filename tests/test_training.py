@@ -186,10 +186,7 @@ def test_memory_does_not_grow_with_static_copies():
 
 
 class StandIn:
-    """Gives the validation losses it is told, and has its number of updates for weights.
-
-    The first frame that it is validated on is the one in which Keras makes its metrics.
-    """
+    """Gives the validation losses it is told, and has its number of updates for weights."""
 
     def __init__(self, losses):
         self.losses = iter(losses)
@@ -198,6 +195,12 @@ class StandIn:
         )
         self.layers = self.trainable_variables = ()
         self.weights, self.trained, self.validated = 0, [], []
+
+    def __call__(self, images):
+        return images
+
+    def compute_metrics(self, images, masks, answer):
+        pass
 
     def reset_metrics(self):
         pass
@@ -295,7 +298,7 @@ def test_validation_frames_are_never_augmented(tmp_path):
     model, (images, labels) = StandIn([0.5, 0.4]), side(2, seed=1)
     settings = SMOKE["rigid_elastic"] | {"training.updates": 4, "training.epoch_updates": 2}
     training.train(model, side(2), (images, labels), settings, seed=0, folder=tmp_path, say=list)
-    frames = zip(*model.validated[1:], strict=True)
+    frames = zip(*model.validated, strict=True)
     seen, masks = (np.concatenate(parts)[..., 0] for parts in frames)
     np.testing.assert_array_equal(seen, np.tile(images, (2, 1, 1)))
     np.testing.assert_array_equal(masks, np.tile(to_mask(labels), (2, 1, 1)))
@@ -319,7 +322,7 @@ def test_weighted_loss_of_validation_chooses_the_epoch_and_ends_the_run(tmp_path
     assert training.best_epoch(history) == 2
     assert training.best_epoch(history.drop(columns="val_weighted_loss")) == 4
     assert model.weights == 4
-    assert [len(frame) for frame in model.validated[1:5]] == [2, 2, 3, 3]
+    assert [len(frame) for frame in model.validated[:4]] == [2, 2, 3, 3]
     assert {len(drawn) for drawn in model.trained} == {3}
 
 
@@ -347,6 +350,15 @@ def test_a_finished_run_is_read_back_to_the_last_digit(tmp_path):
     again = fit(StandIn([]), tmp_path, updates=40, epoch_updates=1)
     pd.testing.assert_frame_equal(again, history, check_exact=True)
     assert history.val_loss.tolist() == losses.tolist()
+
+
+def test_what_is_made_ahead_comes_in_order_and_no_further_ahead_than_told():
+    made = []
+    ahead = training._ahead(lambda number: made.append(number) or number, range(9), workers=1)
+    assert next(ahead) == 0
+    assert set(made) <= {0, 1, 2}
+    assert list(ahead) == list(range(1, 9))
+    assert sorted(made) == list(range(9))
 
 
 # Checkpoints
