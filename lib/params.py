@@ -91,6 +91,9 @@ def load(path):
         overrides = _valid(overrides, schema, where, errors)
         settings.update(overrides)
         origins.update(dict.fromkeys(overrides, file))
+        if "grid.arms" in overrides:
+            # The list stands for all arms before it; those that are new from here on join it.
+            new_arms.clear()
         for name, change in _arms(content, where, errors).items():
             if file != base_path and name not in arms:
                 new_arms.append(name)

@@ -380,6 +380,10 @@ def test_new_arm_is_run_without_being_listed(tmp_path):
     assert profile.about["mine"] == "Six copies"
     listed = load(write(tmp_path, f"grid: {{arms: [none]}}\n{text}"))
     assert listed.settings["grid.arms"] == ["none", "mine"]
+    write(tmp_path, "arms: {theirs: {inherits: none}}", name="parent")
+    text = "grid: {arms: [none]}\narms: {mine: {inherits: theirs}}"
+    relisted = load(write(tmp_path, text, parent="parent"))
+    assert relisted.settings["grid.arms"] == ["none", "mine"]
 
 
 def test_arm_of_base_that_is_not_listed_is_not_run(tmp_path):
