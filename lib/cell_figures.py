@@ -114,7 +114,7 @@ def draw_cost(costs, label):
                 "alpha": 0.5,
             },
         )
-    panel.set(xscale="log", xlabel="training time, minutes of one core", ylabel=label)
+    panel.set(xscale="log", xlabel="training time of a run, minutes", ylabel=label)
     panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.xaxis.set_major_formatter("{x:g}")
     panel.xaxis.set_minor_locator(NullLocator())

@@ -261,6 +261,27 @@ def _matters(key, settings):
     return key.startswith(RUN_SETTINGS)
 
 
+def same_but(settings, others, keys):
+    """Whether two arms differ in nothing that matters to a run, apart from some settings.
+
+    Parameters
+    ----------
+    settings, others : dict
+        Settings of an arm each.
+    keys : sequence of str
+        Settings that may differ.
+
+    Returns
+    -------
+    bool
+    """
+    first, second = (
+        {key: value for key, value in arm.items() if _matters(key, arm) and key not in keys}
+        for arm in (settings, others)
+    )
+    return first == second
+
+
 # What is still to be done -------------------------------------------------------------------
 
 

@@ -640,3 +640,15 @@ def test_record_that_cannot_be_read(outputs, text):
         (outputs / "data.json").write_text(text)
     with pytest.raises(StateError, match=r"data\.json: cannot be read .* run `make data` first"):
         plan.read_record(outputs)
+
+
+def test_arms_are_the_same_but_for_settings_that_matter_to_neither():
+    arm = params.load("smoke").arms["none"]
+    assert plan.same_but(arm, arm, ())
+    larger = arm | {"image.size": 512}
+    assert not plan.same_but(arm, larger, ())
+    assert plan.same_but(arm, larger, ("image.size",))
+    # The width of a map that is not in the loss, and the folds, change no run.
+    assert plan.same_but(arm, arm | {"weight_map.sigma": 9.0, "grid.folds": ["last"]}, ())
+    weighted = arm | {"weight_map.in_loss": True}
+    assert not plan.same_but(weighted, weighted | {"weight_map.sigma": 9.0}, ())

@@ -1,0 +1,138 @@
+"""What arms of a profile came to at the size of the original, in the profile full_size."""
+
+import json
+
+import pandas as pd
+
+from lib import params, tables
+from lib.paths import ROOT
+from lib.plan import same_but
+from lib.results import headline_folds
+
+SIZE = ("image.size", "model.filters", "training.precision")
+# As committed, also where `lib.verify` has another folder for outputs.
+FOLDER = ROOT / "outputs" / "full_size"
+
+
+def read_larger(profile, record, folder=FOLDER):
+    """Read what the profile full_size came to, where it is a larger version of this profile.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    record : dict
+        The data of this profile.
+    folder : Path
+        Outputs of full_size.
+
+    Returns
+    -------
+    dict or None
+        profile, and the tables summary, cells, effects, runs and first_epochs; None where it
+        inherits another profile, was not run, or was run on other images.
+    """
+    larger = params.load("full_size")
+    if profile.name not in larger.parents or not (folder / "summary.csv").exists():
+        return None
+    if json.loads((folder / "data.json").read_text(encoding="utf-8")) != record:
+        return None
+    names = ("summary", "cells", "effects", "runs", "first_epochs")
+    return {"profile": larger} | {name: pd.read_csv(folder / f"{name}.csv") for name in names}
+
+
+def introduction(larger):
+    """Say what was run at the larger size, and what else was different there.
+
+    Parameters
+    ----------
+    larger : dict
+        From `read_larger`.
+
+    Returns
+    -------
+    str
+    """
+    settings, runs = larger["profile"].settings, larger["runs"]
+    seeds = tables.how_many_runs(runs[runs.side == "test"].seed.nunique())
+    cards = " or ".join(runs.processor.unique())
+    precision = settings["training.precision"].removeprefix("mixed_")
+    return (
+        f"Does it take the size of the original? The profile full_size has arms of this page at "
+        f"{settings['image.size']} px and {settings['model.filters']} filters, for as many "
+        f"updates, {seeds} of each arm and fold, on one {cards} that several shared; a run took "
+        f"up to {runs.minutes.max():.0f} minutes. Size is not all that differs there: the network "
+        f"computes in {precision}, by the JAX backend of Keras, and begins with other random "
+        "weights."
+    )
+
+
+def size_table(profile, summary, cells, larger):
+    """Set arms beside the same arms at the larger size, on the folds that hold a video out.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    summary, cells : pandas.DataFrame
+        summary.csv and cells.csv of the profile.
+    larger : dict
+        From `read_larger`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, size, filters, runs, and scores with their intervals, all text.
+    """
+    rows = []
+    for arm in larger["profile"].settings["grid.arms"]:
+        settings = larger["profile"].arms[arm]
+        for here in profile.settings["grid.arms"]:
+            if same_but(profile.arms[here], settings, SIZE):
+                rows.append(_row(profile, here, summary, cells))
+                rows.append(_row(larger["profile"], arm, larger["summary"], larger["cells"]))
+    return pd.DataFrame(rows)
+
+
+def first_epochs_sentence(histories, larger):
+    """Say how far the published recipe came at the larger size, and at that of the profile.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+        Of the profile, from `results.read_histories`.
+    larger : dict
+        From `read_larger`.
+
+    Returns
+    -------
+    str
+        Nothing where the profile has no such run.
+    """
+    there = larger["first_epochs"].iloc[-1]
+    same = histories[(histories.arm == there.arm) & (histories.fold == there.fold)]
+    here = same[(same.updates == there.updates) & (same.seed == there.seed)]
+    if here.empty:
+        return ""
+    here = here.iloc[0]
+    return (
+        f"Of the published recipe, `{there.arm}` on fold {there.fold}, {there.epoch:.0f} epochs "
+        f"were run at that size before the time was up, once: after {there.updates:.0f} updates "
+        f"its training loss is {there.loss:.3f} and its validation F1 {there.val_f1:.3f}. At the "
+        f"size of this page they are {here.loss:.3f} and {here.val_f1:.3f} after as many updates."
+    )
+
+
+def _row(profile, arm, summary, cells):
+    headline, _ = headline_folds(profile)
+    settings = profile.arms[arm]
+    row = {
+        "arm": arm,
+        "size, px": str(settings["image.size"]),
+        "filters": str(settings["model.filters"]),
+    }
+    shown = ((summary, "f1_pooled"), (cells, "foreground_iou"), (cells, "seg_gt"))
+    for table, metric in shown:
+        found = table[(table.arm == arm) & (table.fold == headline) & (table.metric == metric)]
+        if not found.empty:
+            row.setdefault("runs", str(found.n_seeds.iloc[0]))
+            row[tables.HEADS[metric]] = tables.interval(next(found.itertuples()))
+    return row

@@ -1,0 +1,95 @@
+"""The study's arms beside the same arms at the size of the original, from constructed results."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from lib import params, sizes
+
+STUDY = params.load("study")
+RECORD = {"source": "folder", "digests": {"images": "0"}}
+
+
+def scores(arm, metric, mean):
+    return {
+        "arm": arm,
+        "fold": "video",
+        "metric": metric,
+        "mean": mean,
+        "ci_low": mean - 0.01,
+        "ci_high": mean + 0.01,
+        "n_seeds": 1,
+    }
+
+
+def tables(f1, seg, *arms):
+    summary = pd.DataFrame([scores(arm, "f1_pooled", f1) for arm in arms])
+    both = [("foreground_iou", 0.8), ("seg_gt", seg)]
+    cells = pd.DataFrame([scores(arm, name, mean) for arm in arms for name, mean in both])
+    return summary, cells
+
+
+@pytest.fixture
+def folder(tmp_path):
+    arms = params.load("full_size").settings["grid.arms"]
+    summary, cells = tables(0.9, 0.7, *arms)
+    first = pd.DataFrame(
+        {"arm": "augmented", "fold": "last", "seed": 0, "epoch": [1, 2], "updates": [50, 100]}
+    ).assign(loss=[0.7, 0.6], val_f1=[0.5, 0.7])
+    runs = pd.DataFrame(
+        {"arm": arms, "side": "test", "seed": 0, "minutes": [1.0, 2.0, 6.2], "processor": "A card"}
+    )
+    written = {"summary": summary, "cells": cells, "effects": summary, "first_epochs": first}
+    written["runs"] = runs
+    for name, table in written.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "data.json").write_text(json.dumps(RECORD))
+    return tmp_path
+
+
+def test_an_arm_stands_beside_the_one_that_differs_in_size_alone(folder):
+    larger = sizes.read_larger(STUDY, RECORD, folder)
+    here = tables(0.8, 0.6, *STUDY.settings["grid.arms"])
+    found = sizes.size_table(STUDY, *here, larger)
+    assert found[["arm", "size, px", "filters"]].to_numpy().tolist() == [
+        ["none_tuned", "128", "16"],
+        ["none_tuned", "512", "64"],
+        ["augmented_tuned", "128", "16"],
+        ["augmented_tuned", "512", "64"],
+        ["known_25_256_constant", "256", "16"],
+        ["known_25_long_constant", "512", "64"],
+    ]
+    assert (
+        found["F1, pooled"].tolist()
+        == [
+            "0.800 (0.790 to 0.810)",
+            "0.900 (0.890 to 0.910)",
+        ]
+        * 3
+    )
+    assert found["SEG, gold truth"].str[:5].tolist() == ["0.600", "0.700"] * 3
+    assert set(found.runs) == {"1"}
+
+
+def test_only_a_profile_that_it_inherits_and_that_has_the_same_images(folder):
+    assert sizes.read_larger(params.load("quick"), RECORD, folder) is None
+    assert sizes.read_larger(STUDY, RECORD | {"source": "phantom"}, folder) is None
+    assert sizes.read_larger(STUDY, RECORD, folder / "nothing") is None
+
+
+def test_first_epochs_are_compared_after_as_many_updates(folder):
+    larger = sizes.read_larger(STUDY, RECORD, folder)
+    rows = [("augmented", "last", 0, 100, 0.55, 0.72), ("augmented", "last", 0, 150, 0.5, 0.9)]
+    columns = ["arm", "fold", "seed", "updates", "loss", "val_f1"]
+    histories = pd.DataFrame(rows, columns=columns)
+    sentence = sizes.first_epochs_sentence(histories, larger)
+    for words in ("2 epochs", "100 updates", "0.600", "0.700", "0.550 and 0.720"):
+        assert words in sentence
+    assert sizes.first_epochs_sentence(histories.iloc[1:], larger) == ""
+
+
+def test_the_introduction_names_the_card_and_that_each_is_a_single_run(folder):
+    text = sizes.introduction(sizes.read_larger(STUDY, RECORD, folder))
+    for words in ("512 px", "64 filters", "a single run", "A card", "6 minutes", "bfloat16"):
+        assert words in text
