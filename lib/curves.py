@@ -108,8 +108,13 @@ def draw_scan(trials):
     Returns
     -------
     matplotlib.figure.Figure
+        It says so where there are no trials.
     """
     figure, (panel,) = _panels(1)
+    if trials.empty:
+        panel.set_axis_off()
+        panel.text(0.5, 0.5, "no learning rate was searched for", ha="center", va="center")
+        return figure
     for column, line, label in (
         ("loss", "-", "training, last epoch"),
         ("val_loss", "--", "validation, lowest"),

@@ -129,7 +129,7 @@ def scan_sentence(trials):
     str
     """
     if trials.empty:
-        return "No arm asked for a scan: the learning rate was given."
+        return "No learning rate was searched for the published recipe on this fold."
     left, lost = int(trials.left_plateau.sum()), int(trials.diverged.sum())
     counts = (
         f"After {trials.updates.max()} updates {left or 'none'} of {len(trials)} rates left the "

@@ -194,6 +194,11 @@ def test_scan_without_a_usable_rate_marks_none():
     assert len(uprights(panel, "diverged")) == 4
 
 
+def test_without_a_scan_the_figure_says_so():
+    (panel,) = curves.draw_scan(scan(chosen=None, diverged=[]).iloc[:0]).axes
+    assert [text.get_text() for text in panel.texts] == ["no learning rate was searched for"]
+
+
 # Scores
 
 

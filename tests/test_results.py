@@ -312,7 +312,7 @@ def test_scan_sentence_reads_the_chosen_trial():
 
 def test_scan_sentence_without_a_scan_or_a_usable_rate():
     none = pd.DataFrame({"learning_rate": [], "chosen": []})
-    assert "No arm asked for a scan" in findings.scan_sentence(none)
+    assert "No learning rate was searched for" in findings.scan_sentence(none)
     lost = {"learning_rate": [1.0], "updates": 6, "diverged": True}
     lost = pd.DataFrame(lost | {"left_plateau": False, "chosen": False})
     assert "None can be used" in findings.scan_sentence(lost)
