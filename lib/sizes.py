@@ -1,6 +1,7 @@
 """What arms of a profile came to at the size of the original, in the profile full_size."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 
@@ -36,8 +37,9 @@ def read_larger(profile, record, folder=FOLDER):
         return None
     if json.loads((folder / "data.json").read_text(encoding="utf-8")) != record:
         return None
-    names = ("summary", "cells", "effects", "runs", "first_epochs")
-    return {"profile": larger} | {name: pd.read_csv(folder / f"{name}.csv") for name in names}
+    names = ("summary", "cells", "effects", "runs", "runs/first_epochs")
+    found = {Path(name).name: pd.read_csv(folder / f"{name}.csv") for name in names}
+    return {"profile": larger} | found
 
 
 def introduction(larger):

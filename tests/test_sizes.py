@@ -40,8 +40,9 @@ def folder(tmp_path):
     runs = pd.DataFrame(
         {"arm": arms, "side": "test", "seed": 0, "minutes": [1.0, 2.0, 6.2], "processor": "A card"}
     )
-    written = {"summary": summary, "cells": cells, "effects": summary, "first_epochs": first}
-    written["runs"] = runs
+    written = {"summary": summary, "cells": cells, "effects": summary, "runs": runs}
+    written["runs/first_epochs"] = first
+    (tmp_path / "runs").mkdir()
     for name, table in written.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "data.json").write_text(json.dumps(RECORD))
