@@ -164,7 +164,7 @@ def answer_sentence(effects, cell_effects, fold):
         ("published_tuned", effects, "f1_pooled", "the published augmentation then by"),
         ("rigid_elastic", effects, "f1_pooled", "rotation, elastic deformation and grey values by"),
         ("weight_map", cell_effects, "seg_gt", "the border weights change SEG, gold truth, by"),
-        ("weight_map_25", cell_effects, "seg_gt", "those with a width of 25 px by"),
+        ("weight_map_25", cell_effects, "seg_gt", "those with the width of the original's code by"),
     ]
     said, counts = [], []
     for name, table, metric, words in parts:
