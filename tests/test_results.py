@@ -247,8 +247,8 @@ def test_answer_is_made_of_the_differences_that_were_measured():
     sentence = findings.answer_sentence(effects, pd.DataFrame([other]), "video")
     assert sentence == (
         "On the mean of both videos held out, from 1 to 2 runs of each arm: an optimiser and input "
-        "that work change test F1 by +0.200 (+0.100 to +0.300); those with a width of 25 px by "
-        "−0.200 (−0.250 to +0.300)."
+        "that work change test F1 by +0.200 (+0.100 to +0.300); those with the width of "
+        "the original's code by −0.200 (−0.250 to +0.300)."
     )
     assert findings.answer_sentence(effects, pd.DataFrame([other]), "last") == ""
 
