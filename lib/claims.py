@@ -155,16 +155,17 @@ def leakage(metrics, names, *, block, resamples):
     Returns
     -------
     pandas.DataFrame
-        arm, metric, mean, ci_low, ci_high: fold ``random`` minus fold ``video``, for the arms that
-        were run on both.
+        arm, n_seeds (on fold ``random``), metric, mean, ci_low, ci_high: fold ``random`` minus fold
+        ``video``, for the arms that were run on both.
     """
     rows = []
     for arm in [arm for arm in metrics.arm.unique() if not is_reference(arm)]:
         found = fold_differences(
             metrics, arm, "random", "video", names, block=block, resamples=resamples
         )
-        rows += [[arm, metric, *numbers] for metric, numbers in found.items()]
-    columns = ["arm", "metric", "mean", "ci_low", "ci_high"]
+        seeds = metrics.seed[(metrics.arm == arm) & (metrics.fold == "random")].nunique()
+        rows += [[arm, seeds, metric, *numbers] for metric, numbers in found.items()]
+    columns = ["arm", "n_seeds", "metric", "mean", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns).dropna(subset="mean", ignore_index=True)
 
 

@@ -6,6 +6,8 @@ from lib.metrics import COUNTS, scores
 from lib.results import made, uncompleted
 from lib.tables import how_many_runs, interval, value_range
 
+PUBLISHED_RECIPE = ["none", "augmented", "none_matched", "repeated", "augmented_full"]
+
 
 def data_sentence(profile, record, runs):
     """Say which images were used, how large the profile is, and how many runs stand behind it.
@@ -66,7 +68,7 @@ def verdict_sentence(verdicts):
     """
     counts = verdicts.verdict.value_counts()
     each = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return f"Of {len(verdicts)} claims of the report: {each}."
+    return f"Of {len(verdicts)} statements of the report or about it: {each}."
 
 
 def code_sentence(runs):
@@ -84,7 +86,7 @@ def code_sentence(runs):
     commits = sorted({str(commit)[:10] for commit in runs.commit.dropna()})
     return (
         f"Code: {', '.join(commits) or 'not in a repository'}; in {count_dirty(runs)} of the "
-        f"{len(made(runs))} runs that were made files differed from the commit."
+        f"{len(made(runs))} runs that were made, the files were not those of the commit."
     )
 
 
@@ -160,7 +162,7 @@ def answer_sentence(effects, cell_effects, fold):
     str
     """
     parts = [
-        ("optimiser", effects, "f1_pooled", "an optimiser and input that work change test F1 by"),
+        ("optimiser", effects, "f1_pooled", "the tuned recipe changes test F1 by"),
         ("published_tuned", effects, "f1_pooled", "the published augmentation then by"),
         ("rigid_elastic", effects, "f1_pooled", "rotation, elastic deformation and grey values by"),
         ("weight_map", cell_effects, "seg_gt", "the border weights change SEG, gold truth, by"),
@@ -190,13 +192,47 @@ def blind_sentence(summary, fold):
     str
     """
     f1 = summary[summary.metric == "f1_pooled"].set_index("arm")["mean"]
-    arms = f1.reindex(["none", "augmented", "none_matched", "repeated"]).dropna()
+    arms = f1.reindex(PUBLISHED_RECIPE).dropna()
     if arms.empty:
         return ""
     return (
         f"On {fold_words(fold)} the arms of the published recipe score F1 {arms.min():.3f} to "
         f"{arms.max():.3f}. Marking every pixel as cell scores {f1['all_foreground']:.3f}, a "
         f"threshold on how rough the image is {f1['local_variance']:.3f}."
+    )
+
+
+def one_answer_sentence(shares):
+    """Say how much of what arms answer is the same whatever the image shows.
+
+    Parameters
+    ----------
+    shares : pandas.DataFrame
+        From `results.one_answer`.
+
+    Returns
+    -------
+    str
+        Empty where no arm of the published recipe was run.
+    """
+    means = shares.groupby("arm", sort=False).share.mean()
+    published = means.reindex(PUBLISHED_RECIPE).dropna()
+    if published.empty:
+        return ""
+    tuned = means.reindex(["none_tuned", "augmented_tuned"]).dropna()
+    each, others = (
+        ", ".join(f"`{arm}` {share:.1%}" for arm, share in found.items())
+        for found in (published, tuned)
+    )
+    sentence = (
+        f"This share of the pixels gets one answer in all test frames of a fold, whatever the "
+        f"image shows, as a mean over runs: {each}."
+    )
+    if others:
+        sentence += f" With the tuned recipe: {others}."
+    return (
+        f"{sentence} Where it is near 100 %, a network has learnt where cells mostly lie, and not "
+        "to see them; rows of Table 1 that compare two such arms compare fixed patterns."
     )
 
 
@@ -269,7 +305,7 @@ def truth_sentence(truth, pairs):
         f"Of the {test.cells.sum()} cells that are marked in the {len(test)} test frames the "
         f"silver truth misses {test.missed.sum()}. A prediction that is right everywhere, those "
         f"cells included, would be scored about F1 {best['f1']:.3f} and mean IoU "
-        f"{best['mean_iou']:.3f}, pooled: that, and not 1, is the ceiling of what follows."
+        f"{best['mean_iou']:.3f}, pooled: no more can be expected of one that is right."
     )
 
 
@@ -292,8 +328,11 @@ def first_sentence(summary, fold):
         ("none", "augmented"): "With the published recipe, each arm for its own epochs,",
         ("none", "none_matched"): "Without augmentation but with as many updates as with it,",
         ("repeated", "augmented"): "At equal updates, exact copies against augmented ones,",
-        ("augmented", "augmented_full"): "With it, for some epochs and until the rule ends it,",
-        ("none_tuned", "augmented_tuned"): "With an optimiser that works, at equal updates,",
+        (
+            "augmented",
+            "augmented_full",
+        ): "With the published augmentation, briefly and until the rule ends it,",
+        ("none_tuned", "augmented_tuned"): "With the tuned recipe, at equal updates,",
     }
     there = {pair: words for pair, words in pairs.items() if rows.index.isin(pair).sum() == 2}
     if not there:
@@ -432,7 +471,10 @@ def leakage_sentence(leakage, metric, what):
     if rows.empty:
         return "This profile has not both kinds of split, so the leak was not measured."
     items = "; ".join(f"`{row.arm}` {interval(row, '+.3f')}" for row in rows.itertuples())
-    return f"Test {what} on frames drawn at random, less that on videos held out: {items}."
+    return (
+        f"Test {what} on frames drawn at random, from {_runs(rows.n_seeds)} of each arm, less that "
+        f"on videos held out: {items}."
+    )
 
 
 def _runs(counts):

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from lib import plan, scan
-from lib.evaluation import read_example
+from lib.evaluation import read_example, read_predictions
 from lib.files import StateError
 from lib.statistics import is_video_fold
 
@@ -124,6 +124,35 @@ def read_metrics(profile, runs):
     ]
     baselines = profile.outputs / "baselines.csv"
     return pd.concat([*tables, _read(baselines)], ignore_index=True)
+
+
+def one_answer(profile, runs):
+    """Measure how much of what each finished run answers does not depend on the image.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, fold, seed, share: of the pixels, those that get the same answer, cell or background,
+        in every test frame.
+    """
+    rows = []
+    for run in runs:
+        if run.side != "test" or not plan.is_done(run, profile.outputs):
+            continue
+        folder = run.folder(profile.outputs)
+        frames = _read(folder / "metrics.csv")[["video", "frame"]].drop_duplicates()
+        tested = set(frames.itertuples(index=False, name=None))
+        pairs, maps = read_predictions(folder / "predictions.npz")
+        found = maps["probability"] >= profile.settings["evaluation.threshold"]
+        found = found[[pair in tested for pair in pairs]]
+        share = (found == found[0]).all(axis=0).mean()
+        rows.append([run.arm, run.fold, run.seed, share])
+    return pd.DataFrame(rows, columns=[*KEYS, "share"])
 
 
 def read_histories(profile, runs):

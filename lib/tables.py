@@ -212,6 +212,8 @@ def methods_table(methods):
     """
     text = [
         f"{row.seg_gt:.3f} ({row.lowest:.3f} to {row.highest:.3f}) [{row.chosen:.0%}]"
+        if row.lowest < row.highest
+        else f"{row.seg_gt:.3f} [{row.chosen:.0%}]"
         for row in methods.itertuples()
     ]
     wide = methods.assign(text=text).pivot_table(
