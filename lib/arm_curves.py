@@ -5,6 +5,7 @@ import math
 import seaborn
 from matplotlib.figure import Figure
 
+from lib.claims import LONG
 from lib.curves import legend_below, mark_plateau
 from lib.figures import WIDTH, arm_colour, style
 
@@ -13,7 +14,7 @@ GROUPS = {
     "the published recipe": (
         "none",
         "augmented",
-        "augmented_full",
+        *LONG,
         "none_matched",
         "repeated",
     ),

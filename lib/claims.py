@@ -16,6 +16,10 @@ CONTRADICTED, CANNOT_BE_TESTED = "contradicted", "cannot be tested"
 NOT_ORIGINAL_DATA = "not tested on the original data"
 # A training loss this far below ln 2 has left the plateau, as in params/base.yaml.
 PLATEAU = 0.05
+# Arms of the published recipe, and those that are trained for up to as many epochs as the published
+# run, at three learning rates.
+LONG = ("augmented_full", "augmented_1e-3", "augmented_1e-4")
+PUBLISHED_RECIPE = ("none", "augmented", "none_matched", "repeated", *LONG)
 # Copies of an image, by section 3 of the report.
 PUBLISHED_COPIES = 12
 

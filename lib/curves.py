@@ -5,6 +5,7 @@ from textwrap import fill
 
 from matplotlib.figure import Figure
 
+from lib.claims import LONG
 from lib.figures import WIDTH, arm_colour, style
 
 LN2 = math.log(2)
@@ -16,7 +17,7 @@ FOLD_LOOKS = {
     "random": ("#999999", "v"),
 }
 # The arms that are drawn over the published curve of an arm.
-OURS = {"augmented": ("augmented", "augmented_full"), "none": ("none",)}
+OURS = {"augmented": ("augmented", *LONG), "none": ("none",)}
 SIDES = {"training": ("", "-"), "validation": ("val_", "--")}
 
 
@@ -87,8 +88,8 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             mark_plateau(panel)
     for side, (_, line) in SIDES.items():  # one sign for the colours of both arms
         panels[0].plot([], [], line, marker=".", color="black", label=f"reproduced, {side}")
-    if "augmented_full" in set(histories.arm):
-        panels[0].plot([], [], color=arm_colour("augmented_full"), label="augmented_full")
+    for name in [name for name in LONG if name in set(histories.arm)]:
+        panels[0].plot([], [], color=arm_colour(name), label=name)
     panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")
     for panel in panels:
         panel.set_ylim(0, 1.7 if metric == "loss" else 1)

@@ -70,7 +70,7 @@ def ends_sentence(histories, published, *, metric, column, split):
     parts = []
     for arm, published_arm, words in (
         ("augmented", "augmented", "With augmentation"),
-        ("augmented_full", "augmented", "with it in `augmented_full`"),
+        *[(arm, "augmented", f"with it in `{arm}`") for arm in claims.LONG],
         ("none", "none", "without"),
     ):
         own = histories[histories.arm == arm]

@@ -45,6 +45,8 @@ COLOURS = {
     "aspp": "#44AA99",
     "unpadded": "#225555",
     "augmented_full": "#7F3300",
+    "augmented_1e-3": "#228833",
+    "augmented_1e-4": "#AA3377",
     "known_25": "#AA7744",
     "known_25_long": "#CC6677",
     "known_25_256": "#661100",

@@ -87,11 +87,13 @@ def test_best_and_worst_arm_by_the_best_epoch_of_each_run(histories):
 def test_arms_that_never_leave_the_plateau_are_named(histories):
     losses = histories.rename(columns={"val": "val_loss"})
     assert found.left_sentence(losses) == (
-        "2 of 2 arms come below 0.64, and so leave ln 2, as a mean over runs."
+        "2 of 2 arms come clearly below ln 2, to less than 0.64, as a mean over runs. To know "
+        "where cells mostly lie is enough for that."
     )
     stuck = losses.assign(val_loss=losses.val_loss.where(losses.arm == "augmented", 0.69))
     assert found.left_sentence(stuck) == (
-        "1 of 2 arms come below 0.64, and so leave ln 2, as a mean over runs; not so none."
+        "1 of 2 arms come clearly below ln 2, to less than 0.64, as a mean over runs; not so none. "
+        "To know where cells mostly lie is enough for that."
     )
 
 
@@ -144,9 +146,10 @@ def test_cheapest_and_best_arm():
     runs = runs.assign(side="test", minutes=[1.0, 2.5, 1.0, 9.0])
     sentence = found.cost_sentence(costs, runs)
     ends = "The cheapest is b, 0.400 after 2.0 minutes a run; the best is c, 0.600 after 3.0."
-    assert sentence.startswith(f"{ends} Runs of one arm")
-    assert "by a factor of up to 2.5," in sentence
-    assert found.cost_sentence(costs, runs[1:]) == ends
+    assert sentence.startswith(f"{ends} An update of one arm")
+    # Nine minutes for 8 updates against one for 9.
+    assert "took up to 10 times as long" in sentence
+    assert found.cost_sentence(costs, runs[1:3]) == ends
     assert found.cost_sentence(costs[:0], runs) == ""
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import findings, params, plan, results
+from lib import evaluation, findings, params, plan, results
 from lib.evaluation import save_examples
 from lib.files import StateError
 
@@ -235,7 +235,7 @@ def test_data_sentence_counts_the_seeds(profile):
 def test_verdicts_are_counted():
     verdicts = pd.DataFrame({"verdict": ["partly", "reproduced", "partly"]})
     sentence = findings.verdict_sentence(verdicts)
-    assert sentence == "Of 3 claims of the report: 2 partly, 1 reproduced."
+    assert sentence == "Of 3 statements of the report or about it: 2 partly, 1 reproduced."
 
 
 def test_answer_is_made_of_the_differences_that_were_measured():
@@ -246,8 +246,8 @@ def test_answer_is_made_of_the_differences_that_were_measured():
     effects = pd.DataFrame([row | {"id": "optimiser"}, row | {"id": "unheard of"}])
     sentence = findings.answer_sentence(effects, pd.DataFrame([other]), "video")
     assert sentence == (
-        "On the mean of both videos held out, from 1 to 2 runs of each arm: an optimiser and input "
-        "that work change test F1 by +0.200 (+0.100 to +0.300); those with the width of "
+        "On the mean of both videos held out, from 1 to 2 runs of each arm: the tuned recipe "
+        "changes test F1 by +0.200 (+0.100 to +0.300); those with the width of "
         "the original's code by −0.200 (−0.250 to +0.300)."
     )
     assert findings.answer_sentence(effects, pd.DataFrame([other]), "last") == ""
@@ -459,11 +459,39 @@ def test_best_sentence_names_the_best_arm_and_the_score_without_looking():
     )
 
 
+def test_share_of_pixels_with_one_answer_in_all_test_frames(profile, runs):
+    finish(profile, runs, "none/last/seed0")
+    finish(profile, runs, "scan_augmented_1e-03/last/seed0")
+    folder = plan.find(runs, "none", "last", 0).folder(profile.outputs)
+    rows = [("none", "last", 0, "02", frame, "f1", 0.5) for frame in (7, 8)]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "metrics.csv", index=False)
+    maps = np.zeros((3, 2, 2), np.uint8)
+    # A validation frame; of the pixels of the test frames one changes.
+    maps[0], maps[1, 0] = evaluation.STEPS, evaluation.STEPS
+    maps[2, 0, 0] = evaluation.STEPS
+    pairs = [("01", 7), ("02", 7), ("02", 8)]
+    evaluation.save_predictions(folder / "predictions.npz", pairs, {"probability": maps})
+    found = results.one_answer(profile, runs)
+    assert found.to_numpy().tolist() == [["none", "last", 0, 0.75]]
+
+
+def test_arms_that_do_not_look_at_the_image_are_named():
+    rows = [("none", 1.0), ("none", 0.9), ("none_tuned", 0.2), ("gap", 0.1)]
+    sentence = findings.one_answer_sentence(pd.DataFrame(rows, columns=["arm", "share"]))
+    assert "as a mean over runs: `none` 95.0%." in sentence
+    assert "With the tuned recipe: `none_tuned` 20.0%." in sentence
+    assert "gap" not in sentence
+    others = pd.DataFrame(rows[2:], columns=["arm", "share"])
+    assert findings.one_answer_sentence(others) == ""
+
+
 def test_leakage_sentence_lists_the_arms():
     rows = [("a", "iou_pooled", *UP), ("b", "iou_pooled", *DOWN), ("a", "f1", 0.9, 0.9, 0.9)]
     table = pd.DataFrame(rows, columns=["arm", "metric", "mean", "ci_low", "ci_high"])
+    table["n_seeds"] = [1, 2, 2]
     assert findings.leakage_sentence(table, "iou_pooled", "IoU") == (
-        "Test IoU on frames drawn at random, less that on videos held out: "
+        "Test IoU on frames drawn at random, from 1 to 2 runs of each arm, less that on videos "
+        "held out: "
         "`a` +0.200 (+0.100 to +0.300); `b` −0.200 (−0.300 to −0.100)."
     )
     assert "was not measured" in findings.leakage_sentence(table, "seg_st", "SEG")
