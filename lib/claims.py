@@ -19,7 +19,15 @@ PLATEAU = 0.05
 # Arms of the published recipe, and those that are trained for up to as many epochs as the published
 # run, at three learning rates.
 LONG = ("augmented_full", "augmented_1e-3", "augmented_1e-4")
-PUBLISHED_RECIPE = ("none", "augmented", "none_matched", "repeated", *LONG)
+PUBLISHED_RECIPE = (
+    "none",
+    "augmented",
+    "none_matched",
+    "repeated",
+    *LONG,
+    "none_1e-3",
+    "repeated_1e-3",
+)
 # Copies of an image, by section 3 of the report.
 PUBLISHED_COPIES = 12
 
