@@ -15,6 +15,8 @@ GROUPS = {
         "none",
         "augmented",
         *LONG,
+        "none_1e-3",
+        "repeated_1e-3",
         "none_matched",
         "repeated",
     ),

@@ -17,7 +17,10 @@ FOLD_LOOKS = {
     "random": ("#999999", "v"),
 }
 # The arms that are drawn over the published curve of an arm.
-OURS = {"augmented": ("augmented", *LONG), "none": ("none",)}
+OURS = {
+    "augmented": ("augmented", *LONG),
+    "none": ("none", "none_1e-3", "repeated_1e-3"),
+}
 SIDES = {"training": ("", "-"), "validation": ("val_", "--")}
 
 
@@ -88,7 +91,8 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             mark_plateau(panel)
     for side, (_, line) in SIDES.items():  # one sign for the colours of both arms
         panels[0].plot([], [], line, marker=".", color="black", label=f"reproduced, {side}")
-    for name in [name for name in LONG if name in set(histories.arm)]:
+    further = [name for names in OURS.values() for name in names[1:]]
+    for name in [name for name in further if name in set(histories.arm)]:
         panels[0].plot([], [], color=arm_colour(name), label=name)
     panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")
     for panel in panels:

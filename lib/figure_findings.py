@@ -72,6 +72,7 @@ def ends_sentence(histories, published, *, metric, column, split):
         ("augmented", "augmented", "With augmentation"),
         *[(arm, "augmented", f"with it in `{arm}`") for arm in claims.LONG],
         ("none", "none", "without"),
+        ("none_1e-3", "none", "without it in `none_1e-3`"),
     ):
         own = histories[histories.arm == arm]
         curve = theirs[theirs.arm == published_arm].set_index("epoch")

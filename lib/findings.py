@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib.claims import PUBLISHED_RECIPE
+from lib.claims import LONG, PUBLISHED_RECIPE
 from lib.metrics import COUNTS, scores
 from lib.results import made, uncompleted
 from lib.tables import how_many_runs, interval, value_range
@@ -306,6 +306,53 @@ def truth_sentence(truth, pairs):
         f"cells included, would be scored about F1 {best['f1']:.3f} and mean IoU "
         f"{best['mean_iou']:.3f}, pooled: no more can be expected of one that is right."
     )
+
+
+def published_sentence(summary, histories, published, fold):
+    """Say what the published recipe scores at the learning rate at which it gets furthest.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Rows of one fold.
+    histories : pandas.DataFrame
+        Histories of that fold.
+    published : pandas.DataFrame
+        published.csv.
+    fold : str
+
+    Returns
+    -------
+    str
+        Empty where no arm was trained for up to the published length.
+    """
+    long = histories[histories.arm.isin(LONG)]
+    if long.empty:
+        return ""
+    lowest = long.groupby("arm").val_loss.min()
+    best = lowest.idxmin()
+    rate = long.learning_rate[long.arm == best].iloc[0]
+    theirs = published.set_index("id").value
+    sentence = (
+        f"Of the {len(lowest)} learning rates at which the published recipe with augmentation was "
+        f"trained for up to the published length, {rate:.1g} has the lowest validation loss, "
+        f"{lowest[best]:.3f}. Test scores at that rate, {fold_words(fold)}:"
+    )
+    suffix, said = best.removeprefix("augmented"), []
+    for name, words in (
+        ("augmented", "with augmentation"),
+        ("repeated", "with exact copies, by the same stopping rule,"),
+        ("none", "without augmentation"),
+    ):
+        rows = summary[summary.arm == f"{name}{suffix}"].set_index("metric")
+        if rows.empty:
+            continue
+        f1, iou = rows["mean"]["f1_pooled"], rows["mean"]["mean_iou_pooled"]
+        own = f"{words} F1 {f1:.3f} and mean IoU {iou:.3f}"
+        if f"f1_{name}" in theirs:
+            own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
+        said.append(f"{own}, from {how_many_runs(rows.n_seeds.iloc[0])}")
+    return f"{sentence} {'; '.join(said)}."
 
 
 def first_sentence(summary, fold):

@@ -485,6 +485,31 @@ def test_arms_that_do_not_look_at_the_image_are_named():
     assert findings.one_answer_sentence(others) == ""
 
 
+def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
+    histories = pd.DataFrame(
+        {
+            "arm": ["augmented_full", "augmented_1e-3", "augmented_1e-3", "none_1e-3"],
+            "val_loss": [0.5, 0.7, 0.2, 0.1],
+            "learning_rate": [0.01, 0.001, 0.001, 0.001],
+        }
+    )
+    rows = [
+        {"arm": arm, "metric": metric, "mean": mean, "n_seeds": 1}
+        for arm, f1, iou in (("augmented_full", 0.7, 0.5), ("augmented_1e-3", 0.9, 0.8))
+        for metric, mean in (("f1_pooled", f1), ("mean_iou_pooled", iou))
+    ]
+    published = pd.DataFrame({"id": ["f1_augmented", "iou_augmented"], "value": [0.891, 0.77]})
+    told = (pd.DataFrame(rows), histories, published, "last")
+    assert findings.published_sentence(*told) == (
+        "Of the 2 learning rates at which the published recipe with augmentation was trained for "
+        "up to the published length, 0.001 has the lowest validation loss, 0.200. Test scores at "
+        "that rate, fold last: with augmentation F1 0.900 and mean IoU 0.800 (published 0.891 and "
+        "0.77), from a single run."
+    )
+    short = histories.assign(arm="augmented")
+    assert findings.published_sentence(pd.DataFrame(rows), short, published, "last") == ""
+
+
 def test_leakage_sentence_lists_the_arms():
     rows = [("a", "iou_pooled", *UP), ("b", "iou_pooled", *DOWN), ("a", "f1", 0.9, 0.9, 0.9)]
     table = pd.DataFrame(rows, columns=["arm", "metric", "mean", "ci_low", "ci_high"])
