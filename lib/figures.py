@@ -47,7 +47,7 @@ COLOURS = {
     "augmented_full": "#7F3300",
     "augmented_1e-3": "#228833",
     "augmented_1e-4": "#AA3377",
-    "none_1e-3": "#4477AA",
+    "none_1e-3": "#EE6677",
     "repeated_1e-3": "#CCBB44",
     "known_25": "#AA7744",
     "known_25_long": "#CC6677",

@@ -142,6 +142,16 @@ def test_full_length_is_drawn_over_the_published_curve_with_augmentation():
     assert "augmented_full" in legend(drawn)
 
 
+def test_exact_copies_are_drawn_by_updates_alone():
+    histories = pd.concat([run_history("none"), run_history("repeated_1e-3")])
+    settings = {"metric": "f1", "column": "batch_f1"}
+    for axis, drawn in (("epoch", False), ("updates", True)):
+        figure = curves.draw_published_curves(histories, published_curves(), axis=axis, **settings)
+        assert ("repeated_1e-3" in legend(figure)) is drawn
+        colours = {row.get_color() for row in figure.axes[1].lines if len(row.get_xdata())}
+        assert (arm_colour("repeated_1e-3") in colours) is drawn
+
+
 def test_updates_of_the_published_curves():
     table = published_curves()
     at = table.drop_duplicates(["arm", "epoch"]).set_index(["arm", "epoch"]).updates
