@@ -220,7 +220,7 @@ def one_answer_sentence(shares):
         return ""
     tuned = means.reindex(["none_tuned", "augmented_tuned"]).dropna()
     each, others = (
-        ", ".join(f"`{arm}` {share:.1%}" for arm, share in found.items())
+        ", ".join(f"{arm} {share:.1%}" for arm, share in found.items())
         for found in (published, tuned)
     )
     sentence = (
@@ -263,13 +263,12 @@ def length_sentence(histories, settings, updates, epochs):
         "said of the published recipe is said of that length, and of this profile's size: "
         f"{settings['image.size']} px, {settings['model.filters']} filters at the first level."
     )
-    if "augmented_full" in longest.index:
-        full = longest.loc["augmented_full"]
-        sentence += (
-            f" What comes later shows `augmented_full`, with {full.epoch} epochs or "
-            f"{full.updates / published:.0%} of the updates."
-        )
-    return sentence
+    long = longest.reindex(list(LONG)).dropna()
+    each = ", ".join(
+        f"{arm} with {row.epoch:.0f} epochs or {row.updates / published:.0%} of the updates"
+        for arm, row in long.iterrows()
+    )
+    return f"{sentence} What comes later is shown by {each}." if each else sentence
 
 
 def fold_words(fold):

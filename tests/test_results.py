@@ -273,7 +273,7 @@ def test_length_is_set_beside_that_of_the_published_run():
     assert findings.length_sentence(
         pd.concat([histories, full]), size, {"augmented": 50}, 16
     ) == sentence + (
-        " What comes later shows `augmented_full`, with 8 epochs or 75% of the updates."
+        " What comes later is shown by augmented_full with 8 epochs or 75% of the updates."
     )
     assert findings.length_sentence(histories[:0], size, {"augmented": 50}, 16) == ""
 
@@ -478,8 +478,8 @@ def test_share_of_pixels_with_one_answer_in_all_test_frames(profile, runs):
 def test_arms_that_do_not_look_at_the_image_are_named():
     rows = [("none", 1.0), ("none", 0.9), ("none_tuned", 0.2), ("gap", 0.1)]
     sentence = findings.one_answer_sentence(pd.DataFrame(rows, columns=["arm", "share"]))
-    assert "as a mean over runs: `none` 95.0%." in sentence
-    assert "With the tuned recipe: `none_tuned` 20.0%." in sentence
+    assert "as a mean over runs: none 95.0%." in sentence
+    assert "With the tuned recipe: none_tuned 20.0%." in sentence
     assert "gap" not in sentence
     others = pd.DataFrame(rows[2:], columns=["arm", "share"])
     assert findings.one_answer_sentence(others) == ""
