@@ -5,21 +5,13 @@ import math
 import seaborn
 from matplotlib.figure import Figure
 
-from lib.claims import LONG
+from lib.claims import PUBLISHED_RECIPE
 from lib.curves import legend_below, mark_plateau
 from lib.figures import WIDTH, arm_colour, style
 
 # Arms that are read against each other share panels; what is in none of these comes last.
 GROUPS = {
-    "the published recipe": (
-        "none",
-        "augmented",
-        *LONG,
-        "none_1e-3",
-        "repeated_1e-3",
-        "none_matched",
-        "repeated",
-    ),
+    "the published recipe": PUBLISHED_RECIPE,
     "augmentation, tuned": ("none_tuned", "augmented_tuned", "rigid", "elastic", "rigid_elastic"),
     "targets and weights": (
         "rigid_elastic",

@@ -70,8 +70,8 @@ def draw_published_curves(histories, published, *, metric, axis, column):
     matplotlib.figure.Figure
     """
     # An epoch of exact copies is as long as one of augmented ones: only updates can be compared.
-    by_epoch = histories[~histories.arm.str.startswith("repeated")]
-    shown = by_epoch if axis == "epoch" else histories
+    if axis == "epoch":
+        histories = histories[~histories.arm.str.startswith("repeated")]
     figure, panels = _panels(2)
     for panel, (arm, ours), letter in zip(panels, OURS.items(), "ab", strict=True):
         for side, (prefix, line) in SIDES.items():
@@ -81,7 +81,7 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             panel.plot(
                 theirs[axis], theirs.value, line, color="#aaaaaa", label=f"published, {side}"
             )
-            for (name, _), run in shown[shown.arm.isin(ours)].groupby(["arm", "seed"]):
+            for (name, _), run in histories[histories.arm.isin(ours)].groupby(["arm", "seed"]):
                 panel.plot(
                     run[axis], run[prefix + column], line, marker=".", color=arm_colour(name)
                 )
@@ -95,7 +95,7 @@ def draw_published_curves(histories, published, *, metric, axis, column):
     for side, (_, line) in SIDES.items():  # one sign for the colours of both arms
         panels[0].plot([], [], line, marker=".", color="black", label=f"reproduced, {side}")
     further = [name for names in OURS.values() for name in names[1:]]
-    for name in [name for name in further if name in set(shown.arm)]:
+    for name in [name for name in further if name in set(histories.arm)]:
         panels[0].plot([], [], color=arm_colour(name), label=name)
     panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")
     for panel in panels:

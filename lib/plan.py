@@ -245,11 +245,15 @@ def _add_trial(runs, profile, record, arm, rate, fold):
 
 
 def _keep(runs, record, arm, fold, seed, side, settings, needs):
-    relevant = {key: value for key, value in settings.items() if _matters(key, settings)}
+    relevant = _relevant(settings)
     content = [relevant, fold, seed, side, record["digests"], [run.fingerprint for run in needs]]
     run = Run(arm, fold, seed, side, relevant, tuple(run.name for run in needs), _hash(content))
     runs[run.name] = run
     return run
+
+
+def _relevant(settings):
+    return {key: value for key, value in settings.items() if _matters(key, settings)}
 
 
 def _matters(key, settings):
@@ -275,10 +279,7 @@ def same_but(settings, others, keys):
     -------
     bool
     """
-    first, second = (
-        {key: value for key, value in arm.items() if _matters(key, arm) and key not in keys}
-        for arm in (settings, others)
-    )
+    first, second = (_relevant(arm) | dict.fromkeys(keys) for arm in (settings, others))
     return first == second
 
 

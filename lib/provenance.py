@@ -49,8 +49,8 @@ def commit():
     dict
         commit (None outside a repository) and dirty.
     """
-    revision = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--", ".", ":(exclude)outputs")
+    revision = _output("git", "rev-parse", "HEAD")
+    changes = _output("git", "status", "--porcelain", "--", ".", ":(exclude)outputs")
     return {"commit": revision or None, "dirty": None if changes is None else bool(changes)}
 
 
@@ -63,10 +63,6 @@ def cards():
     """Name the graphics cards of the machine, whether or not they are used."""
     names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
     return (names or "").splitlines()
-
-
-def _git(*words):
-    return _output("git", *words)
 
 
 def _output(*words):

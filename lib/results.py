@@ -117,11 +117,7 @@ def read_metrics(profile, runs):
     pandas.DataFrame
         arm, fold, seed, video, frame, metric, value.
     """
-    tables = [
-        _read(run.folder(profile.outputs) / "metrics.csv")
-        for run in runs
-        if run.side == "test" and plan.is_done(run, profile.outputs)
-    ]
+    tables = [_read(run.folder(profile.outputs) / "metrics.csv") for run in _tested(profile, runs)]
     baselines = profile.outputs / "baselines.csv"
     return pd.concat([*tables, _read(baselines)], ignore_index=True)
 
@@ -141,9 +137,7 @@ def one_answer(profile, runs):
         in every test frame.
     """
     rows = []
-    for run in runs:
-        if run.side != "test" or not plan.is_done(run, profile.outputs):
-            continue
+    for run in _tested(profile, runs):
         folder = run.folder(profile.outputs)
         frames = _read(folder / "metrics.csv")[["video", "frame"]].drop_duplicates()
         tested = set(frames.itertuples(index=False, name=None))
@@ -201,6 +195,11 @@ def read_examples(profile, runs, fold, role="middle"):
         if plan.is_done(run, profile.outputs)
     }
     return {arm: example for arm, example in examples.items() if example is not None}
+
+
+def _tested(profile, runs):
+    """Take the finished runs that met the test frames."""
+    return [run for run in runs if run.side == "test" and plan.is_done(run, profile.outputs)]
 
 
 def _run_row(profile, run):
