@@ -30,7 +30,7 @@ def facts(profile, record, runs, verdicts):
     runs : pandas.DataFrame
         runs.csv.
     verdicts : pandas.DataFrame
-        claims.csv.
+        From `claims.with_words`.
 
     Returns
     -------

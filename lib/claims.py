@@ -70,11 +70,11 @@ def judge(claims, metrics, summary, histories, *, is_phantom, block, resamples):
     rows = []
     for claim in claims:
         measure = claim["measure"]
-        if "fact" in measure:
+        if kind(measure) == "given number":
             found = [(known_facts[measure["fact"]], np.nan, np.nan, 0)]
-        elif "history" in measure:
+        elif kind(measure) == "training curve":
             found = [_from_history(histories, measure)]
-        elif "against" in measure or "differences" in measure:
+        elif kind(measure) == "difference":
             pairs = measure.get("differences", [measure])
             found = [_difference(metrics, measure | pair, block, resamples) for pair in pairs]
         else:
@@ -192,10 +192,42 @@ def with_words(verdicts):
     Returns
     -------
     pandas.DataFrame
-        claim, source, then the columns of claims.csv without the id.
+        claim, source, kind (score, difference, training curve or given number), fold (empty for
+        a given number), seen (what was known when the claim was added, or empty), then the columns
+        of claims.csv without the id.
     """
-    words = pd.DataFrame(read_claims())[["id", "claim", "source"]]
-    return words.merge(verdicts, on="id").drop(columns="id")
+    words = [
+        {
+            "id": claim["id"],
+            "claim": claim["claim"],
+            "source": claim["source"],
+            "kind": kind(claim["measure"]),
+            "fold": claim["measure"].get("fold", ""),
+            "seen": claim.get("seen", ""),
+        }
+        for claim in read_claims()
+    ]
+    return pd.DataFrame(words).merge(verdicts, on="id").drop(columns="id")
+
+
+def kind(measure):
+    """Name what a claim is measured by.
+
+    Parameters
+    ----------
+    measure : dict
+        Of a claim.
+
+    Returns
+    -------
+    {"given number", "training curve", "difference", "score"}
+        A given number follows from the report itself or from its code.
+    """
+    if "fact" in measure:
+        return "given number"
+    if "history" in measure:
+        return "training curve"
+    return "difference" if {"against", "differences"} & measure.keys() else "score"
 
 
 def facts():

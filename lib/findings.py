@@ -54,20 +54,23 @@ def _runs_each(runs):
 
 
 def verdict_sentence(verdicts):
-    """Count the verdicts.
+    """Count the verdicts of each kind of claim.
 
     Parameters
     ----------
     verdicts : pandas.DataFrame
-        claims.csv.
+        From `claims.with_words`.
 
     Returns
     -------
     str
     """
-    counts = verdicts.verdict.value_counts()
-    each = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return f"Of {len(verdicts)} statements of the report or about it: {each}."
+    parts = []
+    for kind, found in verdicts.groupby("kind", sort=False):
+        counts = found.verdict.value_counts(sort=False)
+        each = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        parts.append(f"{len(found)} on {kind}s ({each})")
+    return f"{len(verdicts)} statements of the report or about it: {', '.join(parts)}."
 
 
 def code_sentence(runs):

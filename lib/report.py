@@ -22,6 +22,7 @@ from lib.files import write_text
 
 VERDICT_SIGNS = {
     "reproduced": "✓",
+    "reproduced in sign": "✓",
     "partly": "≈",
     "not reproduced": "✗",
     "contradicted": "≠",

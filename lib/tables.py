@@ -21,6 +21,12 @@ HEADS = {
 }
 
 
+# Behind a claim that was added once some test scores were known.
+SEEN = {"": "", "others": " †", "first": " ‡"}
+# Said of a difference that has the published sign, and not the published size.
+IN_SIGN = "reproduced in sign"
+
+
 def how_many_runs(count):
     """Say how many runs, a single one as such."""
     return "a single run" if count == 1 else f"{count:.0f} runs"
@@ -59,6 +65,9 @@ def value_range(values, style):
 def verdict_table(verdicts):
     """Lay out the verdicts for reading: the interval behind the value, counts without decimals.
 
+    A difference that is reproduced, but lies below the published one with the whole of its
+    interval, is said to be so in sign.
+
     Parameters
     ----------
     verdicts : pandas.DataFrame
@@ -67,14 +76,15 @@ def verdict_table(verdicts):
     Returns
     -------
     pandas.DataFrame
-        claim, verdict, published, reproduced, runs, all text.
+        claim, verdict, published, reproduced, fold, runs, all text.
     """
     rows = [
         {
-            "claim": row.claim,
-            "verdict": row.verdict,
+            "claim": row.claim + SEEN[row.seen],
+            "verdict": _shown_verdict(row),
             "published": "–" if pd.isna(row.published) else f"{row.published:g}",
             "reproduced (95 % interval)": _value(row),
+            "fold": row.fold or "–",
             "runs": str(row.n_seeds or "–"),
         }
         for row in verdicts.itertuples()
@@ -226,6 +236,11 @@ def _run_count(arm, seeds):
     if is_reference(arm):
         return "–"
     return "all" if arm.partition(" + ")[2].startswith("seeds") else str(seeds)
+
+
+def _shown_verdict(row):
+    smaller = row.kind == "difference" and row.ci_high < row.published
+    return IN_SIGN if row.verdict == "reproduced" and smaller else row.verdict
 
 
 def _value(row):

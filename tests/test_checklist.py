@@ -28,7 +28,7 @@ def run_rows(**columns):
 
 
 def facts(record=RECORD, **columns):
-    verdicts = pd.DataFrame({"verdict": ["partly", "reproduced", "partly"]})
+    verdicts = pd.DataFrame({"kind": "score", "verdict": ["partly", "reproduced", "partly"]})
     return checklist.facts(PROFILE, record, run_rows(**columns), verdicts)
 
 
@@ -38,7 +38,9 @@ def test_answers_are_those_of_the_results():
     assert (known["minutes"], known["hours"], known["dirty"]) == ("2.0", "0.2", 1)
     assert (known["parameters_low"], known["parameters_high"]) == ("1,000", "2,000")
     assert known["processors"] == "x; y"
-    assert known["verdicts"] == "Of 3 statements of the report or about it: 2 partly, 1 reproduced."
+    assert known["verdicts"] == (
+        "3 statements of the report or about it: 3 on scores (2 partly, 1 reproduced)."
+    )
     assert known["runs_status"] == known["data_status"] == "yes"
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import claims
+from lib import claims, tables
 from lib.claims import PUBLISHED_RECIPE
 from lib.paths import PARAMS
 from lib.statistics import METRICS
@@ -26,6 +26,7 @@ FULL = {
     "f1_augmented_1e-4": 0.891,
     "f1_none_1e-3": 0.605,
     "iou_augmented_1e-3": 0.770,
+    "iou_none_1e-3": 0.332,
 }
 PUBLISHED = (
     SCORES
@@ -38,6 +39,7 @@ PUBLISHED = (
         "iou_of_foreground_augmented": 0.770,
         "stopping": 26,
         "validation_f1_none": 0.0,
+        "validation_f1_none_1e-3": 0.0,
     }
 )
 NAN = float("nan")
@@ -367,10 +369,12 @@ def of_measure(measure):
 def test_claim_is_well_formed(name):
     stated, measure = SHIPPED[name], SHIPPED[name]["measure"]
     widths = {"within": [["tolerance"]], "above": [["margin"]], "equals": [[], ["tolerance"]]}
+    seen = ["seen"] if "seen" in stated else []
     keys = [
-        ["id", "claim", "source", "published", "rule", *width, "measure"]
+        ["id", "claim", *seen, "source", "published", "rule", *width, "measure"]
         for width in widths[stated["rule"]]
     ]
+    assert stated.get("seen", "") in tables.SEEN
     assert list(stated) in keys
     wanted, arms = of_measure(measure)
     assert measure.keys() == wanted
@@ -410,12 +414,25 @@ def test_verdicts_have_the_columns_of_the_design():
 
 
 def test_verdicts_get_the_words_of_their_claims():
-    names = ["convolutions", "f1_none"]
+    names = ["convolutions", "f1_none", "iou_none_1e-3"]
     rows = [(name, 1.0, "reproduced") for name in names]
     verdicts = claims.with_words(pd.DataFrame(rows, columns=["id", "reproduced", "verdict"]))
-    assert verdicts.columns.tolist() == ["claim", "source", "reproduced", "verdict"]
+    assert verdicts.columns.tolist() == [
+        *("claim", "source", "kind", "fold", "seen"),
+        *("reproduced", "verdict"),
+    ]
     words = {(SHIPPED[name]["claim"], SHIPPED[name]["source"]) for name in names}
     assert set(zip(verdicts.claim, verdicts.source, strict=True)) == words
+    assert verdicts.kind.tolist() == ["score", "score", "given number"]
+    assert verdicts.fold.tolist() == ["last", "last", ""]
+    assert verdicts.seen.tolist() == ["", "first", ""]
+
+
+def test_kinds_of_claims():
+    assert {claims.kind(SHIPPED[name]["measure"]) for name in SCORES} == {"score"}
+    differences = ("sound", "effect_tuned", "weights_at_borders")
+    assert {claims.kind(SHIPPED[name]["measure"]) for name in differences} == {"difference"}
+    assert claims.kind(SHIPPED["overfits"]["measure"]) == "training curve"
 
 
 # Effects ------------------------------------------------------------------------------------

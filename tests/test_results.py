@@ -233,9 +233,12 @@ def test_data_sentence_counts_the_seeds(profile):
 
 
 def test_verdicts_are_counted():
-    verdicts = pd.DataFrame({"verdict": ["partly", "reproduced", "partly"]})
-    sentence = findings.verdict_sentence(verdicts)
-    assert sentence == "Of 3 statements of the report or about it: 2 partly, 1 reproduced."
+    kinds = ["difference", "score", "difference"]
+    verdicts = pd.DataFrame({"kind": kinds, "verdict": ["partly", "reproduced", "partly"]})
+    assert findings.verdict_sentence(verdicts) == (
+        "3 statements of the report or about it: 2 on differences (2 partly), 1 on scores "
+        "(1 reproduced)."
+    )
 
 
 def test_answer_is_made_of_the_differences_that_were_measured():

@@ -65,22 +65,25 @@ def test_methods_stand_side_by_side():
 
 def test_verdict_table_shows_values_as_they_are_known():
     rows = [
-        ("F1", 0.891, 0.8004, 0.7, 0.9, 3, "partly"),
-        ("Convolutions", 23, 23.0, NAN, NAN, 0, "reproduced"),
-        ("Images", 1447, 1447.0, NAN, NAN, 0, "reproduced"),
-        ("IoU", 0.77, NAN, NAN, NAN, 0, "cannot be tested"),
-        ("SEG", NAN, 0.05, -0.01, 0.11, 2, "partly"),
-        ("Loss", 0.57, 0.04, 0.04, 0.04, 1, "contradicted"),
+        ("F1", "score", "last", "", 0.891, 0.8004, 0.7, 0.9, 3, "partly"),
+        ("Images", "given number", "", "", 1447, 1447.0, NAN, NAN, 0, "reproduced"),
+        ("IoU", "score", "last", "others", 0.77, NAN, NAN, NAN, 0, "cannot be tested"),
+        ("SEG", "difference", "video", "first", NAN, 0.05, 0.01, 0.11, 2, "reproduced"),
+        ("Less", "difference", "last", "", 0.286, 0.05, 0.01, 0.11, 2, "reproduced"),
+        ("As much", "difference", "last", "", 0.286, 0.25, 0.2, 0.3, 2, "reproduced"),
+        ("Loss", "training curve", "last", "", 0.57, 0.04, 0.04, 0.04, 1, "contradicted"),
     ]
-    columns = ["claim", "published", "reproduced", "ci_low", "ci_high", "n_seeds", "verdict"]
+    columns = ["claim", "kind", "fold", "seen", "published", "reproduced"]
+    columns += ["ci_low", "ci_high", "n_seeds", "verdict"]
     table = tables.verdict_table(pd.DataFrame(rows, columns=columns))
     assert table.to_numpy().tolist() == [
-        ["F1", "partly", "0.891", "0.800 (0.700 to 0.900)", "3"],
-        ["Convolutions", "reproduced", "23", "23", "–"],
-        ["Images", "reproduced", "1447", "1447", "–"],
-        ["IoU", "cannot be tested", "0.77", "–", "–"],
-        ["SEG", "partly", "–", "0.050 (-0.010 to 0.110)", "2"],
-        ["Loss", "contradicted", "0.57", "0.040", "1"],
+        ["F1", "partly", "0.891", "0.800 (0.700 to 0.900)", "last", "3"],
+        ["Images", "reproduced", "1447", "1447", "–", "–"],
+        ["IoU †", "cannot be tested", "0.77", "–", "last", "–"],
+        ["SEG ‡", "reproduced", "–", "0.050 (0.010 to 0.110)", "video", "2"],
+        ["Less", "reproduced in sign", "0.286", "0.050 (0.010 to 0.110)", "last", "2"],
+        ["As much", "reproduced", "0.286", "0.250 (0.200 to 0.300)", "last", "2"],
+        ["Loss", "contradicted", "0.57", "0.040", "last", "1"],
     ]
 
 
