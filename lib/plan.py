@@ -12,7 +12,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lib import scan, splits
+from lib import params, scan, splits
 from lib.digests import PUBLISHED_DIGESTS, data_record
 from lib.files import StateError, publish, write_json, write_text
 from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, relative, run_folder
@@ -379,7 +379,23 @@ def notebook_fingerprint(name, profile, record, runs):
     if name in SUMMARIES:
         content.append([[run.name, run.fingerprint, is_done(run, profile.outputs)] for run in runs])
         content.append(profile.about)
+    if name == "05_evaluation":
+        # It draws the network of the published size.
+        content.append(params.load("paper").arms["augmented"])
+    if name == "06_report":
+        content.append(_larger(profile))
     return _hash(content)
+
+
+def _larger(profile):
+    """Collect what `sizes` reads of the profile full_size, where that inherits this one."""
+    larger = params.load("full_size")
+    if profile.name not in larger.parents:
+        return None
+    folder = ROOT / "outputs" / larger.name
+    paths = sorted([*folder.glob("*.csv"), *folder.glob("runs/*.csv"), *folder.glob("data.json")])
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return [larger.settings, larger.arms, texts]
 
 
 def _online_augmentation(profile):

@@ -544,6 +544,37 @@ def test_notebooks_are_executed_again_for_other_images_and_finished_runs(make):
     assert redrawn(before, shown_by(profile)) == {"05", "06"}
 
 
+def test_report_is_executed_again_for_the_larger_runs_that_it_shows(make, project):
+    study, other = make(name="study"), make()
+    before, apart = shown_by(study), shown_by(other)
+    tables = project / "outputs" / "full_size"
+    (tables / "runs").mkdir(parents=True)
+    for name in ("summary.csv", "runs/first_epochs.csv", "data.json"):
+        (tables / name).write_text("1")
+        after = shown_by(study)
+        assert redrawn(before, after) == {"06"}
+        before = after
+    (tables / "report.html").touch()
+    assert shown_by(study) == before
+    assert shown_by(other) == apart
+
+
+@pytest.mark.usefixtures("project")
+def test_chapters_are_executed_again_for_other_profiles_that_they_show(make, monkeypatch):
+    study = make(name="study")
+    before, load = shown_by(study), params.load
+
+    def change(name, key):
+        changed = load(name)
+        for arm in changed.arms.values():
+            arm[key] = 8
+        monkeypatch.setattr(params, "load", lambda asked: changed if asked == name else load(asked))
+        return redrawn(before, shown_by(study))
+
+    assert change("full_size", "model.filters") == {"06"}
+    assert change("paper", "model.depth") == {"05"}
+
+
 def test_notebook_is_done_while_it_shows_the_same(outputs):
     path = outputs / "notebooks" / "01_data.ipynb"
     assert not plan.notebook_done("01_data", "a", outputs)
