@@ -152,7 +152,7 @@ def open_source(settings, kind):
     source.Source
     """
     return find_source(
-        source="download" if kind == "cache" else kind,
+        source=kind,
         name=settings["data.name"],
         folder=str(ROOT / settings["data.folder"]) if settings["data.folder"] else "",
         phantom_seed=settings["data.phantom_seed"],

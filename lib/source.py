@@ -33,7 +33,7 @@ class Source:
 
     Parameters
     ----------
-    kind : {"folder", "cache", "download", "phantom"}
+    kind : {"folder", "download", "phantom"}
         How the data were found.
     folder : Path
         The folder that holds ``01``, ``01_ST`` and so on.
@@ -142,9 +142,9 @@ def _named_folder(name: str, folder: str, environ: Mapping[str, str]) -> Source 
 
 def _downloaded(name: str, cache: Path) -> Source:
     target = cache / name
-    if target.is_dir():
-        return Source("cache", target, name, "cache of an earlier download")
-    _write_once(target, lambda folder: _download(name, folder))
+    if not target.is_dir():
+        _write_once(target, lambda folder: _download(name, folder))
+    # The same the next time: a record that changes has every chapter executed again.
     return Source("download", target, name, "downloaded from the Cell Tracking Challenge")
 
 

@@ -311,7 +311,7 @@ def test_auto_takes_the_variable_then_the_folder_then_the_cache(find, tmp_path, 
     second = find(source="auto", folder=str(given_))
     third = find(source="auto", folder="")
     assert [s.folder for s in (first, second, third)] == [named, given_, cached]
-    assert [s.kind for s in (first, second, third)] == ["folder", "folder", "cache"]
+    assert [s.kind for s in (first, second, third)] == ["folder", "folder", "download"]
     assert first.label == f"{HELA}, the real images (folder named by DIC_HELA_DIR)"
 
 
@@ -321,7 +321,13 @@ def test_auto_downloads_where_nothing_is_at_hand(find, tmp_path, dataset, serve)
     assert (found.kind, found.folder) == ("download", tmp_path / "cache" / HELA)
     assert digests.checksums(found.folder) == digests.checksums(dataset)
     assert [path.name for path in found.folder.parent.iterdir()] == [HELA]
-    assert find(source="download", folder="").kind == "cache"
+
+
+def test_download_has_the_same_record_when_it_is_found_again(find, tmp_path, dataset, serve):
+    serve(zipped(dataset, tmp_path))
+    first = find(source="auto", folder="")
+    serve(b"", status=500)  # asked for nothing
+    assert find(source="auto", folder="") == find(source="download", folder="") == first
 
 
 def test_auto_without_a_network_takes_the_phantom(find, tmp_path):
