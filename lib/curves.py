@@ -3,7 +3,9 @@
 import math
 from textwrap import fill
 
+import seaborn
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from lib.claims import LONG
 from lib.figures import WIDTH, arm_colour, style
@@ -19,8 +21,11 @@ FOLD_LOOKS = {
 # The arms that are drawn over the published curve of an arm.
 OURS = {
     "augmented": ("augmented", *LONG),
-    "none": ("none", "none_1e-3", "repeated_1e-3"),
+    "none": ("none", "none_1e-3", "repeated", "repeated_1e-3", "none_matched"),
 }
+# Of these, those that answer to the number of updates, of an epoch or of the whole: drawn by that.
+MATCHED = ("none_matched", "repeated", "repeated_1e-3")
+PUBLISHED_COLOUR = "#aaaaaa"
 SIDES = {"training": ("", "-"), "validation": ("val_", "--")}
 
 
@@ -68,39 +73,36 @@ def draw_published_curves(histories, published, *, metric, axis, column):
     Returns
     -------
     matplotlib.figure.Figure
+        A line an arm, as `draw_seeds` draws it: training whole, validation dashed.
     """
-    # An epoch of exact copies is as long as one of augmented ones: only updates can be compared.
     if axis == "epoch":
-        histories = histories[~histories.arm.str.startswith("repeated")]
+        histories = histories[~histories.arm.isin(MATCHED)]
+    drawn = [arm for names in OURS.values() for arm in names if arm in set(histories.arm)]
     figure, panels = _panels(2)
-    for panel, (arm, ours), letter in zip(panels, OURS.items(), "ab", strict=True):
+    for panel, (arm, names), letter in zip(panels, OURS.items(), "ab", strict=True):
         for side, (prefix, line) in SIDES.items():
             theirs = published[
                 (published.metric == metric) & (published.arm == arm) & (published.split == side)
             ]
-            panel.plot(
-                theirs[axis], theirs.value, line, color="#aaaaaa", label=f"published, {side}"
-            )
-            for (name, _), run in histories[histories.arm.isin(ours)].groupby(["arm", "seed"]):
-                panel.plot(
-                    run[axis], run[prefix + column], line, marker=".", color=arm_colour(name)
-                )
+            panel.plot(theirs[axis], theirs.value, line, color=PUBLISHED_COLOUR)
+            # The first lies on top, and lowest the arm that is the same for longer.
+            for name in [name for name in reversed(names) if name in drawn]:
+                runs, look = histories[histories.arm == name], {"color": arm_colour(name)}
+                draw_seeds(panel, runs, prefix + column, axis=axis, ls=line, **look)
         panel.set_title(f"({letter}) {'with' if arm == 'augmented' else 'without'} augmentation")
         panel.set_xlabel("epoch" if axis == "epoch" else "updates")
         if axis == "updates":
             # One range for both: how much further the arm with augmentation went is the point.
-            panel.set(xscale="log", xlim=(10, 2 * published.updates.max()))
+            panel.set(xscale="log", xlim=(100, 2 * published.updates.max()))
         if metric == "loss":
             mark_plateau(panel)
-    for side, (_, line) in SIDES.items():  # one sign for the colours of both arms
-        panels[0].plot([], [], line, marker=".", color="black", label=f"reproduced, {side}")
-    further = [name for names in OURS.values() for name in names[1:]]
-    for name in [name for name in further if name in set(histories.arm)]:
-        panels[0].plot([], [], color=arm_colour(name), label=name)
+        # A network that marks nothing has the F1 0, which must not lie on the axis.
+        panel.set_ylim((0, 1.7) if metric == "loss" else (-0.03, 1))
     panels[0].set_ylabel("binary cross-entropy" if metric == "loss" else "F1, mean over batches")
-    for panel in panels:
-        panel.set_ylim(0, 1.7 if metric == "loss" else 1)
-    legend_below(figure, panels[0])
+    signs = {side: ("black", line) for side, (_, line) in SIDES.items()}
+    signs |= {"published": (PUBLISHED_COLOUR, "-")} | {arm: (arm_colour(arm), "-") for arm in drawn}
+    handles = [Line2D([], [], color=colour, ls=line) for colour, line in signs.values()]
+    figure.legend(handles, signs, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -244,6 +246,25 @@ def by_update(published, updates):
         The same with the column ``updates``.
     """
     return published.assign(updates=published.epoch * published.arm.map(updates))
+
+
+def draw_seeds(panel, runs, metric, *, axis="updates", **look):
+    """Draw the mean over the seeds of an arm, and a band from the lowest to the highest.
+
+    Parameters
+    ----------
+    panel : matplotlib.axes.Axes
+    runs : pandas.DataFrame
+        Histories of the arm.
+    metric, axis : str
+        Columns of the histories: what is drawn, and what runs to the right.
+    **look
+        Of the line.
+    """
+    band = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.15, "lw": 0}}
+    look |= {"marker": ".", "ms": 5, "mew": 0, "legend": False}
+    seaborn.lineplot(runs, x=axis, y=metric, ax=panel, **band, **look)
+    panel.set(xlabel="", ylabel="")
 
 
 def _panels(count):

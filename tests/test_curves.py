@@ -84,9 +84,10 @@ def published_curves():
 
 @pytest.mark.parametrize("axis", ["epoch", "updates"])
 @pytest.mark.parametrize(
-    ("metric", "column", "top", "marks"), [("loss", "loss", 1.7, 1), ("f1", "batch_f1", 1, 0)]
+    ("metric", "column", "limits", "marks"),
+    [("loss", "loss", (0, 1.7), 1), ("f1", "batch_f1", (-0.03, 1), 0)],
 )
-def test_figures_5_and_6_set_every_run_beside_the_published_curve(axis, metric, column, top, marks):
+def test_figures_5_and_6_set_ours_beside_the_published_curve(axis, metric, column, limits, marks):
     runs = {
         (arm, seed): run_history(arm, seed, level=0.05 * place + 0.001 * seed)
         for place, arm in enumerate(["none", "repeated", "augmented"])
@@ -103,22 +104,24 @@ def test_figures_5_and_6_set_every_run_beside_the_published_curve(axis, metric, 
     for panel, arm in zip(drawn.axes, ("augmented", "none"), strict=True):
         for side, name in (("training", column), ("validation", f"val_{column}")):
             theirs = published.query("metric == @metric and arm == @arm and split == @side")
-            assert points(line(panel, f"published, {side}")) == columns(theirs, axis, "value")
-            ours = [points(found) for found in panel.lines if found.get_color() == arm_colour(arm)]
-            for seed in range(2):
-                assert columns(runs[arm, seed], axis, name) in ours
-            assert len(ours) == 2 * 2
+            style = "-" if side == "training" else "--"
+            grey, ours = (
+                [found for found in panel.lines if (found.get_color(), found.get_ls()) == look]
+                for look in ((curves.PUBLISHED_COLOUR, style), (arm_colour(arm), style))
+            )
+            assert [points(found) for found in grey] == [columns(theirs, axis, "value")]
+            (one,) = ours
+            mean = (runs[arm, 0][name] + runs[arm, 1][name]) / 2
+            np.testing.assert_allclose(one.get_ydata(), mean)
+            assert list(one.get_xdata()) == list(runs[arm, 0][axis])
         assert panel.get_xscale() == ("log" if axis == "updates" else "linear")
-        assert panel.get_ylim() == (0, top)
+        assert panel.get_ylim() == limits
         assert len(plateaus(panel)) == marks
     if axis == "updates":
-        assert [panel.get_xlim() for panel in drawn.axes] == [(10, 2 * 2 * 1447)] * 2
-    assert sorted(legend(drawn)) == [
-        "published, training",
-        "published, validation",
-        "reproduced, training",
-        "reproduced, validation",
-    ]
+        assert [panel.get_xlim() for panel in drawn.axes] == [(100, 2 * 2 * 1447)] * 2
+    further = ["repeated"] if axis == "updates" else []
+    signs = ["training", "validation", "published", "augmented", "none", *further]
+    assert legend(drawn) == signs
 
 
 def test_an_arm_that_was_not_run_leaves_the_published_curve():
@@ -142,14 +145,15 @@ def test_full_length_is_drawn_over_the_published_curve_with_augmentation():
     assert "augmented_full" in legend(drawn)
 
 
-def test_exact_copies_are_drawn_by_updates_alone():
-    histories = pd.concat([run_history("none"), run_history("repeated_1e-3")])
+@pytest.mark.parametrize("arm", ["none_matched", "repeated_1e-3"])
+def test_what_answers_to_the_number_of_updates_is_drawn_by_that_alone(arm):
+    histories = pd.concat([run_history("none"), run_history(arm)])
     settings = {"metric": "f1", "column": "batch_f1"}
     for axis, drawn in (("epoch", False), ("updates", True)):
         figure = curves.draw_published_curves(histories, published_curves(), axis=axis, **settings)
-        assert ("repeated_1e-3" in legend(figure)) is drawn
+        assert (arm in legend(figure)) is drawn
         colours = {row.get_color() for row in figure.axes[1].lines if len(row.get_xdata())}
-        assert (arm_colour("repeated_1e-3") in colours) is drawn
+        assert (arm_colour(arm) in colours) is drawn
 
 
 def test_updates_of_the_published_curves():
