@@ -318,6 +318,19 @@ def begin(run, outputs):
     return partial
 
 
+def end(run, outputs):
+    """Remove from a finished run what only `begin` needs; nothing where that was done before.
+
+    Parameters
+    ----------
+    run : Run
+    outputs : Path
+    """
+    folder = run.folder(outputs)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    (folder / "fingerprint").unlink(missing_ok=True)
+
+
 def find(runs, arm, fold, seed):
     """Find a run in the plan.
 

@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import os
 import re
-import shutil
 import sys
 import time
 
@@ -85,6 +84,10 @@ def write_plan(profile):
         if not plan.is_done(run, profile.outputs) and plan.adopt(run, profile):
             print(f"{run.name}: taken over from a profile that did the same")
     pending = [run for run in runs if not plan.is_done(run, profile.outputs)]
+    for run in runs:
+        if run not in pending:
+            # Again, in case it was stopped when it had its name but was not yet tidied.
+            plan.end(run, profile.outputs)
     cells.adopt(profile, runs)
     unscored = cells.pending_arms(profile, runs)
     chapters = _pending_chapters(profile, record, runs, pending or unscored)
@@ -125,11 +128,9 @@ def train(profile, name):
     except RunError as error:
         write_text(partial / "error.txt", f"{error}\n")
         raise
-    folder = run.folder(profile.outputs)
     # Before anything is thrown away: a run that cannot get its name goes on from its checkpoint.
-    publish(partial, folder)
-    shutil.rmtree(folder / "checkpoints")
-    (folder / "fingerprint").unlink()
+    publish(partial, run.folder(profile.outputs))
+    plan.end(run, profile.outputs)
 
 
 def write_chapter(profile, name):

@@ -257,6 +257,19 @@ def test_run_of_a_parent_is_not_planned_again(profile, capsys):
     assert plan.is_done(planned(child), child.outputs)
 
 
+def test_plan_tidies_finished_runs_alone(profile):
+    finished, other = planned(profile), planned(profile, "none_tuned/last/seed0")
+    folder = finish(profile, RUN).folder(profile.outputs)
+    partial = plan.begin(other, profile.outputs)
+    for left in (folder, partial):
+        (left / "checkpoints").mkdir()
+        (left / "checkpoints" / "last.npz").touch()
+        (left / "fingerprint").write_text(finished.fingerprint)
+    run.write_plan(profile)
+    assert {path.name for path in folder.iterdir()} == set(plan.RUN_FILES)
+    assert {path.name for path in partial.iterdir()} == {"checkpoints", "fingerprint"}
+
+
 def test_nothing_is_left_to_do(profile, capsys):
     for finished in plan.plan(profile, RECORD):
         finish(profile, finished.name)
