@@ -15,6 +15,8 @@ from lib.source import HELA, DataError
 
 # Micrometres a pixel of DIC-C2DH-HeLa, from the challenge's page.
 PIXEL_SIZE = 0.19
+# Name of a video.
+VIDEO = re.compile("[0-9]{2}")
 
 
 def pixel_size(record, columns):
@@ -127,6 +129,27 @@ def list_frames(folder: Path, video: str) -> list[Frame]:
         Frame(video, n, images[n], labels["ST/SEG"][n], gold.get(n), markers.get(n))
         for n in sorted(images)
     ]
+
+
+def numbered_images(folder: Path) -> dict[int, Path]:
+    """List the images of a folder by number, where it is a video of the challenge.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict of int to Path
+        Images by number of the frame, from ``t000.tif`` and so on; empty where the name of the
+        folder is none of a video, such as ``01``.
+
+    Raises
+    ------
+    DataError
+        If two have one number.
+    """
+    return _numbered(folder, "t") if VIDEO.fullmatch(folder.name) else {}
 
 
 def _numbered(folder: Path, stem: str) -> dict[int, Path]:
@@ -305,7 +328,7 @@ def _read_gold(folder: Path, video: str, part: str) -> dict[int, np.ndarray]:
     }
 
 
-def write_results(folder: Path, video: str, cells: Mapping[int, np.ndarray]) -> None:
+def write_results(folder: Path, video: str, cells: Mapping[int, np.ndarray]) -> Path:
     """Write predicted cells as the challenge wants them: ``01_RES/mask000.tif`` and so on.
 
     Results of the video that were there before go, so that no frame of theirs stays.
@@ -318,6 +341,11 @@ def write_results(folder: Path, video: str, cells: Mapping[int, np.ndarray]) -> 
         Name of the video, two digits.
     cells : mapping of int to ndarray of int, shape (M, N)
         Instance ids by number of the frame, 0 for the background.
+
+    Returns
+    -------
+    Path
+        The folder of the video.
 
     Raises
     ------
@@ -342,6 +370,7 @@ def write_results(folder: Path, video: str, cells: Mapping[int, np.ndarray]) -> 
     except OSError as error:
         raise StateError(f"{partial}: cannot be written: {error.strerror or error}") from error
     publish(partial, final)
+    return final
 
 
 def read_results(folder: Path, video: str, shape: tuple[int, int]) -> dict[int, np.ndarray]:
@@ -376,7 +405,7 @@ def read_results(folder: Path, video: str, shape: tuple[int, int]) -> dict[int, 
 
 
 def _results_folder(folder: Path, video: str) -> Path:
-    if not re.fullmatch(r"[0-9]{2}", video):
+    if not VIDEO.fullmatch(video):
         raise ValueError(f"video {video!r}: not a name such as 01")
     return Path(folder) / f"{video}_RES"
 

@@ -16,7 +16,7 @@ from skimage.segmentation import mark_boundaries
 
 from lib import constants
 from lib.arrays import normalise_frames, resample_image
-from lib.data import read_image
+from lib.data import numbered_images, read_image, write_results
 from lib.evaluation import STEPS, quantise, split_maps
 from lib.files import StateError
 from lib.instances import segment
@@ -39,17 +39,23 @@ def main(words=None):
     arguments = parser.parse_args(words)
     try:
         paths = list_images(arguments.image)
+        video = Path(arguments.image).resolve()
+        numbers = {path.name: number for number, path in numbered_images(video).items()}
+        frames = {}
         run = arguments.run or choose_run(OUTPUTS / "quick")
         network, settings, data = read_run(run)
-        constants = read_constants(run, settings)
+        chosen = read_constants(run, settings)
         print(f"network: {relative(run)}, trained on {data['label']}")
         for path in paths:
             image = read_image(path)
-            cells = find_cells(
-                image, network, settings, constants, frame=data["shape"][0], name=path
-            )
+            cells = find_cells(image, network, settings, chosen, frame=data["shape"][0], name=path)
+            if path.name in numbers:
+                frames[numbers[path.name]] = cells
             written = write_cells(arguments.out, path.stem, image, cells)
             print(f"{path}: {cells.max()} cells, {' and '.join(map(relative, written))}")
+        if frames:
+            written = write_results(arguments.out, video.name, frames)
+            print(f"as the Cell Tracking Challenge wants them: {relative(written)}")
     except (DataError, StateError) as error:
         parser.exit(2, f"error: {error}\n")
     except OSError as error:

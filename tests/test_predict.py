@@ -10,6 +10,7 @@ from skimage import io
 
 from lib import predict
 from lib.arrays import resample
+from lib.data import read_results
 from lib.evaluation import cells_of, quantise
 from lib.evaluation import predict as predict_frames
 from lib.files import StateError
@@ -176,6 +177,21 @@ def test_folder_of_images_becomes_cells_and_overlays(run, tmp_path, capsys):
     # Outlines lie within the cells; what they enclose stays grey.
     assert not (coloured & (cells == 0)).any()
     assert not coloured[8, 8]
+
+
+def test_video_of_the_challenge_becomes_its_results(run, tmp_path, capsys):
+    video, out = tmp_path / "01", tmp_path / "out"
+    video.mkdir()
+    for name in ("t002.tif", "t010.tif", "other.tif"):
+        tifffile.imwrite(video / name, squares())
+    predict.main([str(video), "--run", str(run), "--out", str(out)])
+    results = read_results(out, "01", (FRAME, FRAME))
+    assert list(results) == [2, 10]
+    np.testing.assert_array_equal(results[10], find(squares()))
+    assert "out/01_RES" in capsys.readouterr().out
+    video = video.rename(tmp_path / "images")
+    predict.main([str(video), "--run", str(run), "--out", str(out / "plain")])
+    assert not list((out / "plain").glob("*_RES"))
 
 
 def test_what_is_no_grey_image_is_refused(run, tmp_path, capsys):
