@@ -215,6 +215,26 @@ def choose_shown(names, summary):
     return [*(name for name in TARGETS if name in names and name != best), best]
 
 
+def choose_effects(effects, summary):
+    """Leave out the effects of the mean over turns, but that on the arm with the highest SEG.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        From `cell_scores.effects`.
+    summary : pandas.DataFrame
+        Rows of one fold, from `cell_scores.summary`.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    seg = summary[summary.metric == "seg_gt"].set_index("arm")["mean"]
+    turned = effects.id.str.startswith("turns_")
+    best = max(effects.arm[turned].unique(), key=lambda arm: seg.get(arm, 0), default=None)
+    return effects[~turned | (effects.arm == best)]
+
+
 def with_contours(image, labels, cells):
     """Colour an image with true and found cells, as `draw_contours` describes.
 

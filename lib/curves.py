@@ -3,6 +3,8 @@
 import math
 from textwrap import fill
 
+import numpy as np
+import pandas as pd
 import seaborn
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,6 +20,8 @@ FOLD_LOOKS = {
     "last": ("#009E73", "^"),
     "random": ("#999999", "v"),
 }
+# Of what stands below each other in `draw_effects`, inches.
+FOLD_HEIGHT, LINE_HEIGHT = 0.09, 0.12
 # The arms that are drawn over the published curve of an arm.
 OURS = {
     "augmented": ("augmented", *LONG),
@@ -198,36 +202,85 @@ def draw_effects(effects, metrics):
     Parameters
     ----------
     effects : pandas.DataFrame
-        From `claims.effects`: what, fold, metric, mean, ci_low, ci_high.
+        From `claims.effects`: what, fold, metric, mean, ci_low, ci_high. Where it has them, arm and
+        against stand below the name of the effect.
     metrics : dict of str to str
         Metrics of the panels, and what stands below each.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Black: the mean over the videos held out. Coloured: single folds.
+        Black: the mean over the videos held out. Coloured: single folds. What lies beyond the
+        `usual` range is an arrow at the edge, with its value.
     """
-    names = list(effects.what.unique())
     folds = sorted(effects.fold.unique(), key=lambda fold: (fold != "video", fold))
-    figure = Figure(figsize=(WIDTH, 1 + 0.17 * len(names) * (1 + len(folds))), layout="constrained")
+    labels = {row.what: _effect_label(row) for row in effects.drop_duplicates("what").itertuples()}
+    heights = [
+        0.06 + max(FOLD_HEIGHT * len(folds), LINE_HEIGHT * (label.count("\n") + 1))
+        for label in labels.values()
+    ]
+    ends = np.cumsum(heights)
+    middles = dict(zip(labels, ends - np.divide(heights, 2), strict=True))
+    figure = Figure(figsize=(WIDTH, 1 + sum(heights)), layout="constrained")
     panels = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
-    looks = {fold: FOLD_LOOKS[fold] for fold in folds}
     for panel, (metric, label) in zip(panels, metrics.items(), strict=True):
-        for row in effects[effects.metric == metric].itertuples():
-            place = names.index(row.what) + (folds.index(row.fold) + 0.5) / len(folds) * 0.8 - 0.4
-            colour, marker = looks[row.fold]
-            panel.plot([row.ci_low, row.ci_high], [place, place], color=colour, lw=1.5)
-            panel.plot(row.mean, place, marker, color=colour, ms=4, ls="")
+        rows = effects[effects.metric == metric]
+        low, high = usual(pd.concat([rows.ci_low, rows.ci_high]))
+        panel.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        for row in rows.itertuples():
+            place = (folds.index(row.fold) - (len(folds) - 1) / 2) * FOLD_HEIGHT
+            _draw_effect(panel, row, middles[row.what] + place, *FOLD_LOOKS[row.fold])
         panel.axvline(0, color="#555555", lw=0.8)
         panel.set_xlabel(label)
         panel.grid(axis="x")
-    panels[0].set(yticks=range(len(names)), yticklabels=[fill(name, 34) for name in names])
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
-    for fold, (colour, marker) in looks.items():
+    panels[0].set_yticks(list(middles.values()), labels.values(), fontsize=7)
+    panels[0].set_ylim(sum(heights) or 1, 0)
+    for fold in folds:
+        colour, marker = FOLD_LOOKS[fold]
         words = "both videos held out" if fold == "video" else f"fold {fold}"
         panels[0].plot([], [], marker, color=colour, ls="-", label=words)
     legend_below(figure, panels[0])
     return figure
+
+
+def usual(ends):
+    """Range of the ends of intervals and zero, without those that would make the others small.
+
+    Parameters
+    ----------
+    ends : pandas.Series
+
+    Returns
+    -------
+    low, high : float
+        Of the ends that are at most twice as far from zero as nine in ten are; -1 and 1 where
+        nothing differs from zero.
+    """
+    near = [0, *ends[ends.abs() <= 2 * ends.abs().quantile(0.9)]]
+    return (min(near), max(near)) if any(near) else (-1, 1)
+
+
+def _draw_effect(panel, row, place, colour, marker):
+    low, high = panel.get_xlim()
+    panel.plot([row.ci_low, row.ci_high], [place, place], color=colour, lw=1.5)
+    if low <= row.mean <= high:
+        panel.plot(row.mean, place, marker, color=colour, ms=4, ls="")
+    for edge, arrow, beyond in ((low, "<", row.ci_low < low), (high, ">", row.ci_high > high)):
+        if beyond:
+            panel.plot(edge, place, arrow, color=colour, ms=4, ls="", clip_on=False)
+    if not low <= row.mean <= high:
+        side, edge = ("right", high) if row.mean > high else ("left", low)
+        inwards = (-4 if side == "right" else 4, 0)
+        look = {"fontsize": 6, "color": colour, "ha": side, "va": "center_baseline"}
+        box = {"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"}
+        at = {"xytext": inwards, "textcoords": "offset points"}
+        panel.annotate(f"{row.mean:.2f}", (edge, place), **at, **look, bbox=box)
+
+
+def _effect_label(row):
+    """Name of an effect, and below it the two arms where they are known."""
+    arms = f"\n{row.arm} \N{MINUS SIGN} {row.against}" if hasattr(row, "against") else ""
+    return fill(row.what, 54) + arms
 
 
 def by_update(published, updates):

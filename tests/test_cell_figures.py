@@ -119,6 +119,18 @@ def test_shown_arms_end_with_the_best():
     assert cell_figures.choose_shown(["gap"], rows.iloc[:0]) == ["gap"]
 
 
+def test_of_the_means_over_turns_that_of_the_best_arm_is_shown():
+    effects = pd.DataFrame(
+        {
+            "id": ["gaps", "turns_gap", "turns_rigid"],
+            "arm": ["gap", "gap + turns", "rigid + turns"],
+        }
+    )
+    rows = summary(**{"gap": 0.9, "gap + turns": 0.7, "rigid + turns": 0.8})
+    assert cell_figures.choose_effects(effects, rows).id.tolist() == ["gaps", "turns_rigid"]
+    assert cell_figures.choose_effects(effects[:1], rows).id.tolist() == ["gaps"]
+
+
 def test_sentence_of_the_ladder_names_the_best_arm_and_its_runs():
     sentence = cell_findings.ladder_sentence(LADDER, "seg_gt", "SEG")
     assert "connected components as cells, scores SEG 0.400" in sentence

@@ -273,27 +273,29 @@ def test_effect_is_drawn_at_its_place_in_the_look_of_its_fold():
     labels = {"f1": "difference in F1", "seg": "difference in SEG"}
     drawn = curves.draw_effects(pd.DataFrame(rows, columns=EFFECTS), labels)
     f1, seg = drawn.axes
-    # The fold video is above the other: of the 0.8 that an effect has, each has a half.
+    # The fold video is above the other; down the page, in inches.
+    step, height = curves.FOLD_HEIGHT, 0.06 + 2 * curves.FOLD_HEIGHT
+    upper, lower = (height - step) / 2, (height + step) / 2
     (black, square), (blue, circle) = curves.FOLD_LOOKS["video"], curves.FOLD_LOOKS["01to02"]
     found = [
-        (row.get_color(), row.get_marker(), np.round(row.get_xydata(), 6).tolist())
+        (row.get_color(), row.get_marker(), list(row.get_xdata()), row.get_ydata()[0])
         for row in f1.lines
         if len(row.get_xdata()) and set(row.get_xdata()) != {0}
     ]
     assert found == [
-        (blue, "None", [[0.125, 0.2], [0.375, 0.2]]),
-        (blue, circle, [[0.25, 0.2]]),
-        (black, "None", [[0.25, -0.2], [0.75, -0.2]]),
-        (black, square, [[0.5, -0.2]]),
-        (black, "None", [[-0.75, 0.8], [-0.25, 0.8]]),
-        (black, square, [[-0.5, 0.8]]),
+        (blue, "None", [0.125, 0.375], pytest.approx(lower)),
+        (blue, circle, [0.25], pytest.approx(lower)),
+        (black, "None", [0.25, 0.75], pytest.approx(upper)),
+        (black, square, [0.5], pytest.approx(upper)),
+        (black, "None", [-0.75, -0.25], pytest.approx(height + upper)),
+        (black, square, [-0.5], pytest.approx(height + upper)),
     ]
-    assert points(seg.lines[1]) == [[-0.125, pytest.approx(1.2)]]
+    assert points(seg.lines[1]) == [[-0.125, pytest.approx(height + lower)]]
     for panel, label in zip(drawn.axes, labels.values(), strict=True):
         assert any(list(row.get_xdata()) == [0, 0] for row in panel.lines)
         assert panel.get_xlabel() == label
         assert panel.yaxis_inverted()  # the first effect is on top
-    assert f1.get_yticks().tolist() == [0, 1]
+    assert f1.get_yticks().tolist() == pytest.approx([height / 2, 3 * height / 2])
     assert [label.get_text() for label in f1.get_yticklabels()] == ["longer", "gaps"]
     assert legend(drawn) == ["both videos held out", "fold 01to02"]
 
@@ -307,8 +309,30 @@ def test_every_fold_that_a_profile_can_have_has_a_look_of_its_own():
     means = [drawn for drawn in panel.lines if list(drawn.get_xdata()) == [0.5]]
     places = {drawn.get_ydata()[0] for drawn in means}
     assert len(places) == len({drawn.get_color() for drawn in means}) == len(folds) == 5
-    assert -0.4 < min(places) < max(places) < 0.4
+    low, high = sorted(panel.get_ylim())
+    assert low < min(places) < max(places) < high
     assert len(legend(drawn)) == len(folds)
+
+
+def test_effect_names_the_two_arms_below_its_words():
+    row = {"what": "gaps", "arm": "gap", "against": "none", "fold": "last", "metric": "f1"}
+    rows = pd.DataFrame([row | {"mean": 0.2, "ci_low": 0.1, "ci_high": 0.3}])
+    (panel,) = curves.draw_effects(rows, {"f1": "F1"}).axes
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["gaps\ngap − none"]
+
+
+def test_an_effect_far_beyond_the_others_is_an_arrow_with_its_value():
+    small = [(f"effect {n}", "last", "f1", 0.0, -0.1, 0.1) for n in range(20)]
+    rows = [("large", "last", "f1", 0.75, 0.5, 1.0), ("loss", "last", "f1", -0.08, -0.5, 0.1)]
+    effects = pd.DataFrame([*rows, *small], columns=EFFECTS)
+    (panel,) = curves.draw_effects(effects, {"f1": "F1"}).axes
+    low, high = panel.get_xlim()
+    assert (low, high) == (pytest.approx(-0.11), pytest.approx(0.11))
+    drawn = [row for row in panel.lines if len(row.get_xdata())]
+    arrows = {row.get_marker(): row.get_xdata()[0] for row in drawn}
+    assert (arrows["<"], arrows[">"]) == (low, high)
+    assert [text.get_text() for text in panel.texts] == ["0.75"]  # the mean of the loss is drawn
+    assert 0.75 not in [row.get_xdata()[0] for row in drawn]
 
 
 def test_effects_where_none_was_measured():
