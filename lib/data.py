@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,29 +60,6 @@ class Frame:
     silver: Path
     gold: Path | None
     markers: Path | None
-
-
-def check_pairing(folder: Path, videos: Sequence[str]) -> dict[str, list[Frame]]:
-    """List the frames of several videos: `list_frames` of each.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the data set.
-    videos : sequence of str
-        Names of videos.
-
-    Returns
-    -------
-    dict of str to list of Frame
-        The frames of each video.
-
-    Raises
-    ------
-    DataError
-        If an image or a label has no partner.
-    """
-    return {video: list_frames(folder, video) for video in videos}
 
 
 def list_frames(folder: Path, video: str) -> list[Frame]:
@@ -272,10 +249,8 @@ def read_video(folder: Path, video: str) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
-def read_gold(folder: Path, video: str) -> dict[int, np.ndarray]:
-    """Read the gold truth of segmentation.
-
-    It covers some frames, and in these not every cell: a pixel of 0 is not known to be background.
+def read_truth(folder: Path, video: str, part: str) -> dict[int, np.ndarray]:
+    """Read what people marked in a video.
 
     Parameters
     ----------
@@ -283,44 +258,20 @@ def read_gold(folder: Path, video: str) -> dict[int, np.ndarray]:
         Folder of the data set.
     video : str
         Name of the video.
+    part : {"gold", "markers"}
+        ``gold``: outlines of some cells of some frames, so that a pixel of 0 is not known to be
+        background. ``markers``: a marker in every cell of every frame, one id a track.
 
     Returns
     -------
     dict of int to ndarray of shape (M, N), uint16
-        Labels by number of the frame; empty if there is no gold truth.
+        Labels by number of the frame; empty if there are none.
 
     Raises
     ------
     DataError
         If a file is missing or cannot be read.
     """
-    return _read_gold(folder, video, "gold")
-
-
-def read_markers(folder: Path, video: str) -> dict[int, np.ndarray]:
-    """Read the gold truth of tracking: a marker in every cell of every frame.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the data set.
-    video : str
-        Name of the video.
-
-    Returns
-    -------
-    dict of int to ndarray of shape (M, N), uint16
-        Markers by number of the frame, one id a track; empty if there is no gold truth.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or cannot be read.
-    """
-    return _read_gold(folder, video, "markers")
-
-
-def _read_gold(folder: Path, video: str, part: str) -> dict[int, np.ndarray]:
     return {
         frame.number: read_labels(path, read_image(frame.image).shape)
         for frame in list_frames(folder, video)

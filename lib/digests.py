@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from lib.data import check_pairing, read_image
+from lib.data import list_frames, read_image
 from lib.source import DataError, Source
 
 # The files that each digest stands for, relative to the folder of the data set.
@@ -104,7 +104,7 @@ def data_record(source: Source, known: Mapping[str, str]) -> dict:
     videos = sorted({path[:2] for path in sums})
     if not videos:
         raise DataError(f"{source.folder}: no videos 01, 02, ... in this folder")
-    frames = check_pairing(source.folder, videos)
+    frames = {video: list_frames(source.folder, video) for video in videos}
     image = read_image(frames[videos[0]][0].image)
     return {
         "name": source.name,

@@ -7,7 +7,7 @@ import numpy as np
 from lib import params, plan
 from lib.arrays import mark_margin, mark_unknown, normalise_frames, resample
 from lib.augmentation import REFERENCE_SIZE
-from lib.data import read_gold, read_markers, read_video
+from lib.data import read_truth, read_video
 from lib.instances import edge_distances, field_margin
 
 
@@ -78,8 +78,12 @@ def load_side(study, pairs, settings):
         From 0 to 1, or with zero mean and unit deviation a frame.
     labels : ndarray of int, shape (F, size, size)
     """
+    return _at_size(study, pairs, full_labels(study, pairs), settings)
+
+
+def _at_size(study, pairs, labels, settings):
     images = np.stack([study.images[video][frame] for video, frame in pairs])
-    images, labels = resample(images, full_labels(study, pairs), settings["image.size"])
+    images, labels = resample(images, labels, settings["image.size"])
     if settings["image.normalise"] == "frame":
         images = normalise_frames(images)
     return images, labels
@@ -114,11 +118,8 @@ def _margin(study, split, settings):
 
 
 def _with_unknown(study, pairs, settings, margin):
-    images, labels = load_side(study, pairs, settings)
-    radius = settings.get("training.unknown", 0) * study.record["shape"][0] / REFERENCE_SIZE
-    if not (radius or margin):
-        return images, labels
     known = full_labels(study, pairs)
+    radius = settings.get("training.unknown", 0) * study.record["shape"][0] / REFERENCE_SIZE
     if radius:
         by_video = {video: markers(study, video) for video in {video for video, _ in pairs}}
         found = [by_video[video].get(frame) for video, frame in pairs]
@@ -128,8 +129,9 @@ def _with_unknown(study, pairs, settings, margin):
                 for cells, marked in zip(known, found, strict=True)
             ]
         )
-    known = mark_margin(known, edge_distances(known.shape[1:]), margin)
-    return images, resample(known, known, settings["image.size"])[1]
+    if margin:
+        known = mark_margin(known, edge_distances(known.shape[1:]), margin)
+    return _at_size(study, pairs, known, settings)
 
 
 def full_labels(study, pairs):
@@ -148,9 +150,9 @@ def gold(study, video):
     Returns
     -------
     dict of int to ndarray of uint16, shape (M, N)
-        Cells by number of the frame, as in `data.read_gold`.
+        Cells by number of the frame, as in `data.read_truth`.
     """
-    return read_gold(_folder(study), video)
+    return read_truth(_folder(study), video, "gold")
 
 
 def markers(study, video):
@@ -164,9 +166,9 @@ def markers(study, video):
     Returns
     -------
     dict of int to ndarray of uint16, shape (M, N)
-        Markers by number of the frame, as in `data.read_markers`.
+        Markers by number of the frame, as in `data.read_truth`.
     """
-    return read_markers(_folder(study), video)
+    return read_truth(_folder(study), video, "markers")
 
 
 def _folder(study):

@@ -517,8 +517,8 @@ def videos():
     return {
         video: (
             data.read_video(folder, video)[1],
-            data.read_gold(folder, video),
-            data.read_markers(folder, video),
+            data.read_truth(folder, video, "gold"),
+            data.read_truth(folder, video, "markers"),
         )
         for video in ("01", "02")
     }

@@ -59,7 +59,7 @@ def test_video_is_read_in_order_of_time(tmp_path, digits, dtype):
 
 
 def test_frames_know_their_files(dataset):
-    frames = data.check_pairing(dataset, ["01", "02"])["02"]
+    frames = data.list_frames(dataset, "02")
     assert [frame.number for frame in frames] == [0, 1, 2, 3]
     assert frames[2].silver == dataset / "02_ST/SEG/man_seg002.tif"
     assert [frame.gold is not None for frame in frames] == [False, True, False, False]
@@ -67,11 +67,11 @@ def test_frames_know_their_files(dataset):
 
 
 def test_gold_truth_is_sparse_and_may_be_absent(dataset):
-    gold = data.read_gold(dataset, "01")
+    gold = data.read_truth(dataset, "01", "gold")
     assert list(gold) == [1]
     assert np.unique(gold[1]).tolist() == [0, 3]
     (dataset / "01_GT/SEG/man_seg001.tif").unlink()
-    assert data.read_gold(dataset, "01") == {}
+    assert data.read_truth(dataset, "01", "gold") == {}
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -107,7 +107,7 @@ def test_missing_first_frame(dataset):
 def test_missing_label(dataset):
     (dataset / "02_ST/SEG/man_seg003.tif").unlink()
     with pytest.raises(DataError, match=r"02_ST/SEG/man_seg003\.tif: silver truth missing"):
-        data.check_pairing(dataset, ["01", "02"])
+        data.list_frames(dataset, "02")
 
 
 @pytest.mark.parametrize("label", ["01_ST/SEG/man_seg", "01_GT/SEG/man_seg", "01_GT/TRA/man_track"])

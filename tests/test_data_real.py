@@ -43,7 +43,7 @@ def test_foreground(videos):
 
 def test_gold_truth_of_nine_frames_a_video():
     for video in ("01", "02"):
-        gold = data.read_gold(Path(FOLDER), video)
+        gold = data.read_truth(Path(FOLDER), video, "gold")
         assert len(gold) == 9
         assert {labels.shape for labels in gold.values()} == {(512, 512)}
 
