@@ -120,7 +120,7 @@ def foreground_sentence(summary, truth):
         )
         sentence += (
             " A prediction that is right everywhere, in cells that the silver truth misses too, "
-            f"would be scored about {ceiling}. With the background near such cells left out of the "
+            f"would have an IoU of about {ceiling}. With the background near such cells left out of the "
             f"count, the foreground of {best.arm} has {interval(known)}."
         )
     return sentence

@@ -2,6 +2,8 @@
 
 import math
 
+import pandas as pd
+
 from lib import claims
 from lib.instances import error_counts
 from lib.metrics import COUNTS
@@ -68,23 +70,29 @@ def ends_sentence(histories, published, *, metric, column, split):
     """
     theirs = published[(published.metric == metric) & (published.split == split)]
     parts = []
-    for arm, published_arm, words in (
-        ("augmented", "augmented", "With augmentation"),
-        *[(arm, "augmented", f"with it in `{arm}`") for arm in claims.LONG],
-        ("none", "none", "without"),
-        ("none_1e-3", "none", "without it in `none_1e-3`"),
+    for published_arm, words, ours in (
+        ("augmented", "with augmentation", ("augmented", *claims.LONG)),
+        ("none", "without", ("none", "none_1e-3")),
     ):
-        own = histories[histories.arm == arm]
-        curve = theirs[theirs.arm == published_arm].set_index("epoch")
-        if own.empty or curve.empty:
-            continue
-        last = own.sort_values("epoch").groupby("seed").last()
-        epochs, end = value_range(last.epoch, ".0f"), curve.index.max()
-        part = f"{words} it is {last[column].mean():.2f} after {epochs} epochs, published "
-        if last.epoch.min() < end:
-            part += f"{curve.value[last.epoch.clip(upper=end)].mean():.2f} after as many and "
-        parts.append(f"{part}{curve.value[end]:.2f} after {end}")
-    return f"{split.capitalize()}: {'; '.join(parts)}." if parts else ""
+        curve = theirs[theirs.arm == published_arm].set_index("epoch").value
+        ends = [_end(arm, histories[histories.arm == arm], column, curve) for arm in ours]
+        if any(ends) and len(curve):
+            last = curve.index.max()
+            here = ", ".join(end for end in ends if end)
+            parts.append(f"published {words} {curve[last]:.2f} after {last} epochs, here {here}")
+    return f"Where the {split} curves end: {'; '.join(parts)}." if parts else ""
+
+
+def _end(arm, runs, column, curve):
+    """Say where the curve of an arm ends, and where the published one was then, if it went on."""
+    if runs.empty or curve.empty:
+        return ""
+    last = runs.sort_values("epoch").groupby("seed").last()
+    end = f"{arm} {last[column].mean():.2f} after {value_range(last.epoch, '.0f')}"
+    if last.epoch.min() < curve.index.max():
+        then = curve[last.epoch.clip(upper=curve.index.max())].mean()
+        end += f" (published {then:.2f} after as many)"
+    return end
 
 
 def equal_updates_sentence(histories, column, what):
@@ -118,7 +126,7 @@ def equal_updates_sentence(histories, column, what):
 
 
 def overfitting_sentence(histories, arms):
-    """Say how far above its lowest the validation loss of some arms ends.
+    """Say how far above its lowest the validation loss of runs ends that left the plateau at ln 2.
 
     Parameters
     ----------
@@ -134,10 +142,18 @@ def overfitting_sentence(histories, arms):
     parts = []
     for words, names in arms.items():
         runs = histories[histories.arm.isin(names)].groupby(["arm", "fold", "seed"])
-        rises = runs.val_loss.agg(lambda loss: loss.iloc[-1] - loss.min())
-        if len(rises):
-            parts.append(f"{rises.min():.2f} to {rises.max():.2f} in the {len(rises)} {words}")
-    return f"The last validation loss lies above the lowest by {'; '.join(parts)}." if parts else ""
+        left = [run for _, run in runs if claims.left_plateau(run)]
+        rises = pd.Series([claims.overfitting(run) for run in left], dtype=float)
+        if left:
+            parts.append(
+                f"{value_range(rises, '.2f')} in {len(left)} of the {len(runs)} runs {words}"
+            )
+    if not parts:
+        return ""
+    return (
+        f"Where the training loss left ln 2, the last validation loss lies above the lowest by "
+        f"{'; '.join(parts)}."
+    )
 
 
 def left_sentence(histories):
@@ -296,7 +312,7 @@ def cost_sentence(costs, runs):
     trained = runs[runs.side == "test"]
     pace = (trained.minutes / trained.updates).groupby(trained.arm)
     ratio = (pace.max() / pace.min()).max()
-    if not ratio > 1:
+    if not ratio >= 2:
         return sentence
     return (
         f"{sentence} An update of one arm took up to {ratio:.0f} times as long in one run as in "

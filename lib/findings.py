@@ -1,11 +1,12 @@
 """Sentences of the report, made from the result tables; no number in them is typed."""
 
-import pandas as pd
-
-from lib.claims import LONG, PUBLISHED_RECIPE
-from lib.metrics import COUNTS, scores
+from lib.claims import AT_SCAN, LONG, PUBLISHED_RECIPE
+from lib.metrics import COUNTS, mean_iou, scores
 from lib.results import made, uncompleted
 from lib.tables import how_many_runs, interval, value_range
+
+# Effects (params/claims.yaml) that answer whether augmentation makes it work.
+ANSWERS = ("own_epochs_3", "copies_3", "published_copies", "published_tuned", "rigid_elastic")
 
 
 def data_sentence(profile, record, runs):
@@ -74,7 +75,7 @@ def verdict_sentence(verdicts):
 
 
 def code_sentence(runs):
-    """Say which commits made the runs, and whether files differed from them.
+    """Say how many commits made the runs, and whether files differed from them.
 
     Parameters
     ----------
@@ -85,10 +86,13 @@ def code_sentence(runs):
     -------
     str
     """
-    commits = sorted({str(commit)[:10] for commit in runs.commit.dropna()})
+    commits, dirty = runs.commit.nunique(), count_dirty(runs)
+    if not commits:
+        return "The runs were not made in a repository."
+    as_committed = f"in {dirty} of them files differed from it" if dirty else "as it is there"
     return (
-        f"Code: {', '.join(commits) or 'not in a repository'}; in {count_dirty(runs)} of the "
-        f"{len(made(runs))} runs that were made, the files were not those of the commit."
+        f"Each of the {len(made(runs))} runs names the commit of its code, one of {commits} "
+        f"(runs.csv), {as_committed}."
     )
 
 
@@ -144,44 +148,51 @@ def scan_sentence(trials):
     chosen = trials[trials.chosen].iloc[0]
     rivals = "those that left it" if left else "all"
     return (
-        f"{counts} Every arm of the published recipe uses {chosen.learning_rate:g}, with the "
-        f"lowest validation loss of {rivals}, {chosen.val_loss:.3f}, and a training loss of "
-        f"{chosen.loss:.3f}."
+        f"{counts} Every arm of the published recipe that has no rate of its own uses "
+        f"{chosen.learning_rate:g}, with the lowest validation loss of {rivals}, "
+        f"{chosen.val_loss:.3f}, and a training loss of {chosen.loss:.3f}."
     )
 
 
-def answer_sentence(effects, cell_effects, fold):
+def answer_sentence(summary, effects, fold, headline):
     """Answer the question of the title by the differences that decide it.
 
     Parameters
     ----------
-    effects, cell_effects : pandas.DataFrame
-        From `claims.effects` and `cell_scores.effects`.
+    summary : pandas.DataFrame
+        Rows of the fold ``headline``.
+    effects : pandas.DataFrame
+        From `claims.effects`.
     fold : str
+        Of the report.
+    headline : str
+        On which arms are compared.
 
     Returns
     -------
     str
+        Empty where none of the differences was measured.
     """
-    parts = [
-        ("optimiser", effects, "f1_pooled", "the tuned recipe changes test F1 by"),
-        ("published_tuned", effects, "f1_pooled", "the published augmentation then by"),
-        ("rigid_elastic", effects, "f1_pooled", "rotation, elastic deformation and grey values by"),
-        ("weight_map", cell_effects, "seg_gt", "the border weights change SEG, gold truth, by"),
-        ("weight_map_25", cell_effects, "seg_gt", "those with the width of the original's code by"),
-    ]
-    said, counts = [], []
-    for name, table, metric, words in parts:
-        rows = table[(table.id == name) & (table.fold == fold) & (table.metric == metric)]
-        said += [f"{words} {interval(row, '+.3f')}" for row in rows.itertuples()]
-        counts += list(rows.n_seeds)
+    said = []
+    for name in ANSWERS:
+        found = effects[(effects.id == name) & (effects.metric == "f1_pooled")]
+        where = headline if (found.fold == headline).any() else fold
+        for row in found[found.fold == where].itertuples():
+            change, runs = interval(row, "+.3f"), how_many_runs(row.n_seeds)
+            said.append(f"{row.what}, {change}, {fold_words(where)}, {runs} each")
     if not said:
         return ""
-    return f"On {fold_words(fold)}, from {_runs(pd.Series(counts))} of each arm: {'; '.join(said)}."
+    without = summary[(summary.arm == "none_tuned") & (summary.metric == "f1_pooled")]
+    start = "".join(
+        f"On {fold_words(headline)} the tuned recipe scores test F1 {interval(row)} without any "
+        "augmentation. "
+        for row in without.itertuples()
+    )
+    return f"{start}What augmentation changes in test F1: {'; '.join(said)}."
 
 
 def blind_sentence(summary, fold):
-    """Set the arms of the published recipe beside what looks at no network.
+    """Set the arms of the published recipe at the scan's rate beside what looks at no network.
 
     Parameters
     ----------
@@ -194,48 +205,93 @@ def blind_sentence(summary, fold):
     str
     """
     f1 = summary[summary.metric == "f1_pooled"].set_index("arm")["mean"]
-    arms = f1.reindex(list(PUBLISHED_RECIPE)).dropna()
+    arms = f1.reindex(list(AT_SCAN)).dropna()
     if arms.empty:
         return ""
     return (
-        f"On {fold_words(fold)} the arms of the published recipe score F1 {arms.min():.3f} to "
-        f"{arms.max():.3f}. Marking every pixel as cell scores {f1['all_foreground']:.3f}, a "
-        f"threshold on how rough the image is {f1['local_variance']:.3f}."
+        f"On {fold_words(fold)} the arms of the published recipe at the learning rate of the scan "
+        f"score F1 {arms.min():.3f} to {arms.max():.3f}. Marking every pixel as cell scores "
+        f"{f1['all_foreground']:.3f}, a threshold on how rough the image is "
+        f"{f1['local_variance']:.3f}."
     )
 
 
-def one_answer_sentence(shares):
+def chance_sentence(summary, published, fold):
+    """Say what guessing without a look at the image scores that has the published F1.
+
+    Of a share p of foreground, marking a share q at random scores F1 = 2pq / (p + q).
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Rows of one fold.
+    published : pandas.DataFrame
+        published.csv.
+    fold : str
+
+    Returns
+    -------
+    str
+        Empty where no guess has the published F1.
+    """
+    all_marked = summary[(summary.arm == "all_foreground") & (summary.metric == "f1_pooled")]
+    theirs = published.set_index("id").value
+    f1, highest = theirs.f1_none, all_marked["mean"].iloc[0]
+    if f1 > highest:
+        return ""
+    p = highest / (2 - highest)
+    q = p * f1 / (2 * p - f1)
+    iou = mean_iou(p * q, (1 - p) * q, p * (1 - q), (1 - p) * (1 - q))
+    return (
+        f"The published scores without augmentation, F1 {f1:g} and mean IoU {theirs.iou_none:g}, "
+        f"are about those of a guess: marking {q:.0%} of the pixels of the test frames of "
+        f"{fold_words(fold)} at random scores F1 {f1:g} and mean IoU {iou:.3f}."
+    )
+
+
+def one_answer_sentence(shares, fold):
     """Say how much of what arms answer is the same whatever the image shows.
 
     Parameters
     ----------
     shares : pandas.DataFrame
         From `results.one_answer`.
+    fold : str
+        Whose arms are named one by one.
 
     Returns
     -------
     str
-        Empty where no arm of the published recipe was run.
+        Empty where no arm of the published recipe was run on it.
     """
-    means = shares.groupby("arm", sort=False).share.mean()
-    published = means.reindex(list(PUBLISHED_RECIPE)).dropna()
-    if published.empty:
+    here = shares[shares.fold == fold]
+    published = _each_share(here, PUBLISHED_RECIPE)
+    if not published:
         return ""
-    tuned = means.reindex(["none_tuned", "augmented_tuned"]).dropna()
-    each, others = (
-        ", ".join(f"{arm} {share:.1%}" for arm, share in found.items())
-        for found in (published, tuned)
-    )
     sentence = (
-        f"This share of the pixels gets one answer in all test frames of a fold, whatever the "
-        f"image shows, as a mean over runs: {each}."
+        f"This share of the pixels gets one answer in all test frames of fold {fold}, whatever the "
+        f"image shows, and in brackets what share of the pixels is called cell: {published}."
     )
-    if others:
-        sentence += f" With the tuned recipe: {others}."
+    if tuned := _each_share(here, ("none_tuned", "augmented_tuned")):
+        sentence += f" With the tuned recipe: {tuned}."
+    others = shares[(shares.fold != fold) & shares.arm.isin(PUBLISHED_RECIPE)].share
+    if len(others):
+        sentence += f" Published recipe, other folds: {value_range(others, '.0%')}."
     return (
-        f"{sentence} Where it is near 100 %, a network has learnt where cells mostly lie, and not "
-        "to see them; rows of Table 1 that compare two such arms compare fixed patterns."
+        f"{sentence} Where it is near 100 %, a network does not see the cells; rows of Table 1 "
+        "that compare two such arms compare fixed patterns."
     )
+
+
+def _each_share(shares, arms):
+    parts = []
+    for arm in arms:
+        own = shares[shares.arm == arm]
+        if len(own):
+            parts.append(
+                f"{arm} {value_range(own.share, '.0%')} ({value_range(own.marked, '.0%')})"
+            )
+    return ", ".join(parts)
 
 
 def length_sentence(histories, settings, updates, epochs):
@@ -350,52 +406,15 @@ def published_sentence(summary, histories, published, fold):
         if rows.empty:
             continue
         f1, iou = rows["mean"]["f1_pooled"], rows["mean"]["mean_iou_pooled"]
-        own = f"{words} F1 {f1:.3f} and mean IoU {iou:.3f}"
+        runs = histories[histories.arm == f"{name}{suffix}"].set_index("updates")
+        kept = runs.groupby("seed").val_loss.idxmin()
+        own = (
+            f"{words} F1 {f1:.3f} and mean IoU {iou:.3f}, after {value_range(kept, '.0f')} updates"
+        )
         if f"f1_{name}" in theirs:
             own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
         said.append(f"{own}, from {how_many_runs(rows.n_seeds.iloc[0])}")
     return f"{sentence} {'; '.join(said)}."
-
-
-def first_sentence(summary, fold):
-    """Compare the arms of the report and the tuned arms in a few sentences.
-
-    Parameters
-    ----------
-    summary : pandas.DataFrame
-        Rows of one fold.
-    fold : str
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
-    rows = summary[summary.metric == "f1_pooled"].dropna(subset="mean").set_index("arm")
-    pairs = {
-        ("none", "augmented"): "With the published recipe, each arm for its own epochs,",
-        ("augmented", "augmented_full"): "Briefly, and until the published rule ends it,",
-        ("augmented_full", "augmented_1e-3"): "At the chosen learning rate, and at a lower one,",
-        (
-            "augmented_full",
-            "augmented_1e-4",
-        ): "At the chosen learning rate, and at one lower still,",
-        ("none", "none_matched"): "Without augmentation but with as many updates as with it,",
-        ("repeated", "augmented"): "At equal updates, exact copies against augmented ones,",
-        ("none_tuned", "augmented_tuned"): "With the tuned recipe, at equal updates,",
-    }
-    there = {pair: words for pair, words in pairs.items() if rows.index.isin(pair).sum() == 2}
-    if not there:
-        return ""
-    f1, said = rows["mean"], []
-    for (first, second), words in there.items():
-        said.append(
-            f"{words} test F1 is {f1[first]:.3f} (`{first}`) and {f1[second]:.3f} (`{second}`)."
-        )
-    if "all_foreground" in f1:
-        said.append(f"Marking every pixel as cell scores {f1['all_foreground']:.3f}.")
-    runs = rows.n_seeds[[arm for arm in rows.index if any(arm in pair for pair in there)]]
-    return f"On {fold_words(fold)}, from {_runs(runs)} of each arm. {' '.join(said)}"
 
 
 def effect_sentences(effects, fold, metric, what):

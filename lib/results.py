@@ -31,6 +31,28 @@ def headline_folds(profile):
     return ("video", held_out) if len(held_out) > 1 else (folds[0], folds[:1])
 
 
+def check_compared(profile, runs):
+    """Refuse to compare arms while none was run on every fold on which arms are compared.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    runs : list of Run
+
+    Raises
+    ------
+    StateError
+        If there is nothing to compare.
+    """
+    _, folds = headline_folds(profile)
+    tested = {(run.arm, run.fold) for run in _tested(profile, runs)}
+    if not any(all((arm, fold) in tested for fold in folds) for arm in profile.arms):
+        raise StateError(
+            f"{profile.outputs}: no arm has a finished run on {' and on '.join(folds)}, so there "
+            "is nothing to compare yet; `make reproduce` goes on with the runs"
+        )
+
+
 def run_table(profile, runs):
     """List every planned run with what became of it.
 
@@ -134,7 +156,7 @@ def one_answer(profile, runs):
     -------
     pandas.DataFrame
         arm, fold, seed, share: of the pixels, those that get the same answer, cell or background,
-        in every test frame.
+        in every test frame; marked: of all pixels of these frames, those that are called cell.
     """
     rows = []
     for run in _tested(profile, runs):
@@ -145,8 +167,8 @@ def one_answer(profile, runs):
         found = maps["probability"] >= profile.settings["evaluation.threshold"]
         found = found[[pair in tested for pair in pairs]]
         share = (found == found[0]).all(axis=0).mean()
-        rows.append([run.arm, run.fold, run.seed, share])
-    return pd.DataFrame(rows, columns=[*KEYS, "share"])
+        rows.append([run.arm, run.fold, run.seed, share, found.mean()])
+    return pd.DataFrame(rows, columns=[*KEYS, "share", "marked"])
 
 
 def read_histories(profile, runs):

@@ -35,7 +35,8 @@ def table(profile, arm, fold):
         A row a rate: arm, fold, learning_rate, updates, loss (training, last), val_loss (lowest),
         diverged, left_plateau, chosen. Of the rates at which the training loss left the plateau,
         or of all where none did, the one with the lowest validation loss is chosen; none where all
-        diverged.
+        diverged. A weighted training loss has no plateau at ln 2; the validation loss without
+        weights then tells who left it, and that with weights, which is trained, who is chosen.
 
     Raises
     ------
@@ -46,6 +47,8 @@ def table(profile, arm, fold):
     for rate in rates(profile, arm):
         history = read_history(profile.outputs, trial_name(arm, rate), fold, 0)
         loss, val_loss = history.loss.iloc[-1], history.val_loss.iloc[-1]
+        weighted = "val_weighted_loss" in history
+        unweighted = history.val_loss.min() if weighted else loss
         rows.append(
             {
                 "arm": arm,
@@ -53,9 +56,9 @@ def table(profile, arm, fold):
                 "learning_rate": rate,
                 "updates": history.updates.iloc[-1],
                 "loss": loss,
-                "val_loss": history.val_loss.min(),
+                "val_loss": history["val_weighted_loss" if weighted else "val_loss"].min(),
                 "diverged": not (math.isfinite(loss) and math.isfinite(val_loss)),
-                "left_plateau": bool(loss < math.log(2) - profile.arms[arm]["scan.plateau"]),
+                "left_plateau": bool(unweighted < math.log(2) - profile.arms[arm]["scan.plateau"]),
             }
         )
     trials = pd.DataFrame(rows)

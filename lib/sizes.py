@@ -9,6 +9,7 @@ from lib import params, tables
 from lib.paths import ROOT
 from lib.plan import same_but
 from lib.results import headline_folds
+from lib.tables import value_range
 
 SIZE = ("image.size", "model.filters", "training.precision")
 # As committed, also where `lib.verify` has another folder for outputs.
@@ -35,7 +36,8 @@ def read_larger(profile, record, folder=FOLDER):
     larger = params.load("full_size")
     if profile.name not in larger.parents or not (folder / "summary.csv").exists():
         return None
-    if json.loads((folder / "data.json").read_text(encoding="utf-8")) != record:
+    images = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    if images["digests"] != record["digests"]:
         return None
     names = ("summary", "cells", "effects", "runs", "runs/first_epochs")
     found = {Path(name).name: pd.read_csv(folder / f"{name}.csv") for name in names}
@@ -61,36 +63,37 @@ def introduction(larger):
     return (
         f"Does it take the size of the original? The profile full_size has arms of this page at "
         f"{settings['image.size']} px and {settings['model.filters']} filters, for as many "
-        f"updates, {seeds} of each arm and fold, on one {cards} that several shared; a run took "
-        f"up to {runs.minutes.max():.0f} minutes. Size is not all that differs there: the network "
-        f"computes in {precision}, by the JAX backend of Keras, and begins with other random "
-        "weights."
+        f"updates, {seeds} of each arm and fold, on one {cards}; a run took up to "
+        f"{runs.minutes.max():.0f} minutes. Size is not all that differs there: the network "
+        f"computes in {precision}, begins with other random weights, and has the learning rate "
+        "that its own scans chose."
     )
 
 
-def size_table(profile, summary, cells, larger):
+def size_table(profile, summary, cells, runs, larger):
     """Set arms beside the same arms at the larger size, on the folds that hold a video out.
 
     Parameters
     ----------
     profile : params.Profile
-    summary, cells : pandas.DataFrame
-        summary.csv and cells.csv of the profile.
+    summary, cells, runs : pandas.DataFrame
+        summary.csv, cells.csv and runs.csv of the profile.
     larger : dict
         From `read_larger`.
 
     Returns
     -------
     pandas.DataFrame
-        arm, size, filters, runs, and scores with their intervals, all text.
+        arm, size, filters, learning rate (of each fold), runs, and scores with their intervals, all
+        text.
     """
-    rows = []
+    rows, there = [], [larger[name] for name in ("summary", "cells", "runs")]
     for arm in larger["profile"].settings["grid.arms"]:
         settings = larger["profile"].arms[arm]
         for here in profile.settings["grid.arms"]:
             if same_but(profile.arms[here], settings, SIZE):
-                rows.append(_row(profile, here, summary, cells))
-                rows.append(_row(larger["profile"], arm, larger["summary"], larger["cells"]))
+                rows.append(_row(profile, here, summary, cells, runs))
+                rows.append(_row(larger["profile"], arm, *there))
     return pd.DataFrame(rows)
 
 
@@ -111,25 +114,28 @@ def first_epochs_sentence(histories, larger):
     """
     there = larger["first_epochs"].iloc[-1]
     same = histories[(histories.arm == there.arm) & (histories.fold == there.fold)]
-    here = same[(same.updates == there.updates) & (same.seed == there.seed)]
+    here = same[same.updates == there.updates]
     if here.empty:
         return ""
-    here = here.iloc[0]
     return (
         f"Of the published recipe, `{there.arm}` on fold {there.fold}, {there.epoch:.0f} epochs "
         f"were run at that size before the time was up, once: after {there.updates:.0f} updates "
         f"its training loss is {there.loss:.3f} and its validation F1 {there.val_f1:.3f}. At the "
-        f"size of this page they are {here.loss:.3f} and {here.val_f1:.3f} after as many updates."
+        f"size of this page they are {value_range(here.loss, '.3f')} and "
+        f"{value_range(here.val_f1, '.3f')} after as many updates, in "
+        f"{tables.how_many_runs(len(here))}."
     )
 
 
-def _row(profile, arm, summary, cells):
-    headline, _ = headline_folds(profile)
+def _row(profile, arm, summary, cells, runs):
+    headline, folds = headline_folds(profile)
+    own = runs[(runs.arm == arm) & (runs.side == "test")].groupby("fold").learning_rate.first()
     settings = profile.arms[arm]
     row = {
         "arm": arm,
         "size, px": str(settings["image.size"]),
         "filters": str(settings["model.filters"]),
+        "learning rate": ", ".join(f"{own[fold]:g} ({fold})" for fold in folds if fold in own),
     }
     shown = ((summary, "f1_pooled"), (cells, "foreground_iou"), (cells, "seg_gt"))
     for table, metric in shown:

@@ -162,11 +162,45 @@ def effects_table(effects, fold, metrics):
         by_metric = {row.metric: row for row in found.itertuples()}
         first = next(iter(by_metric.values()))
         row = {"effect": what, "arms": f"{first.arm} − {first.against}"}
-        row["runs"] = str(first.n_seeds)
+        row["runs"] = _run_count(first.arm, first.n_seeds)
         rows.append(
             row | {name: interval(by_metric[metric], "+.3f") for metric, name in metrics.items()}
         )
     return pd.DataFrame(rows, columns=["effect", "arms", "runs", *metrics.values()])
+
+
+def answer_table(effects, cell_effects, ids, folds, headline):
+    """Lay out the differences that answer the question of the study, with every fold beside.
+
+    Parameters
+    ----------
+    effects, cell_effects : pandas.DataFrame
+        From `claims.effects` and `cell_scores.effects`.
+    ids : sequence of str
+        Effects, in this order; one that was not measured is left out.
+    folds : sequence of str
+        Folds of the F1.
+    headline : str
+        Fold of SEG.
+
+    Returns
+    -------
+    pandas.DataFrame
+        difference, runs, a column of F1 a fold, and SEG, all text.
+    """
+    f1 = effects[(effects.metric == "f1_pooled") & effects.fold.isin(folds)]
+    seg = cell_effects[(cell_effects.metric == "seg_gt") & (cell_effects.fold == headline)]
+    rows = []
+    for name in ids:
+        own, cells = f1[f1.id == name], seg[seg.id == name]
+        found = pd.concat([own, cells])
+        if found.empty:
+            continue
+        row = {"difference": found.what.iloc[0], "runs": value_range(found.n_seeds, ".0f")}
+        for fold in folds:
+            row[f"F1, {_fold_head(fold)}"] = _first_interval(own[own.fold == fold])
+        rows.append(row | {f"SEG, {_fold_head(headline)}": _first_interval(cells)})
+    return pd.DataFrame(rows)
 
 
 def runs_overview(runs):
@@ -230,6 +264,15 @@ def methods_table(methods):
         index="arm", columns="method", values="text", aggfunc="first", sort=False
     )
     return wide.reset_index().rename_axis(columns=None)
+
+
+def _fold_head(fold):
+    return "both videos" if fold == "video" else fold
+
+
+def _first_interval(rows):
+    """Write the only row of a difference, or a dash where it was not measured."""
+    return next((interval(row, "+.3f") for row in rows.itertuples()), "–")
 
 
 def _run_count(arm, seeds):

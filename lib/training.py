@@ -71,7 +71,17 @@ def build(settings, seed):
     Returns
     -------
     keras.Model
+
+    Raises
+    ------
+    StateError
+        If JAX was not told to count in 64 bits: an epoch has more pixels than 32 bits count.
     """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        if not jax.config.jax_enable_x64:
+            raise StateError("KERAS_BACKEND=jax needs JAX_ENABLE_X64=1 beside it, to count pixels")
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(settings["training.precision"])
     model = NETWORKS[settings["model.network"]](
@@ -381,7 +391,9 @@ def _ahead(make, numbers, workers):
 
 def _seed_dropout(model, seed, update):
     """Tie dropout to the update; a weights file does not hold the state of its generators."""
-    dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    # Also those of a network inside the network, as the unpadded one has.
+    layers = model._flatten_layers(include_self=False)
+    dropouts = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
     for number, layer in enumerate(dropouts):
         layer.seed_generator.state.assign([100 * seed + number, update])
 

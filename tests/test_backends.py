@@ -58,6 +58,17 @@ def test_losses_and_scores_of_every_epoch_agree(folder):
     np.testing.assert_allclose(theirs[columns], ours[columns], rtol=1e-4)
 
 
+def test_jax_that_counts_in_32_bits_is_refused():
+    code = "from lib import training; from tests.test_backends import SETTINGS; "
+    code += "training.build(SETTINGS, 0)"
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode
+    assert "KERAS_BACKEND=jax needs JAX_ENABLE_X64=1" in done.stderr
+
+
 def test_the_networks_answer_alike(folder):
     theirs, ours = (np.load(folder / f"{name}.npy") for name in ("jax", "tensorflow"))
     np.testing.assert_allclose(theirs, ours, atol=1e-4)

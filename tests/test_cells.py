@@ -187,6 +187,20 @@ def test_better_predictions_score_better_and_turns_are_an_effect(load):
     assert ((crossed.lowest <= crossed.seg_gt) & (crossed.seg_gt <= crossed.highest)).all()
 
 
+def test_methods_are_compared_on_seeds_that_both_videos_have():
+    rows = [
+        ("01to02", "0", "components", 4.0),
+        ("02to01", "0", "components", 2.0),
+        # This seed has not been run on the other video.
+        ("01to02", "1", "components", 8.0),
+    ]
+    counts = pd.DataFrame(rows, columns=["fold", "seed", "method", "gold_jaccard"])
+    counts = counts.assign(arm="gap", turned=False, gold_true_cells=10, chosen=True)
+    crossed = cell_scores.cross(counts, "video")
+    assert crossed.seg_gt.tolist() == crossed.highest.tolist() == [pytest.approx(0.3)]
+    assert cell_scores.cross(counts, "01to02").seg_gt.tolist() == [pytest.approx(0.6)]
+
+
 def test_without_gold_truth_its_scores_are_undefined(load, tmp_path):
     profile, _ = load()
     source = plan.open_source(profile.settings, "phantom").folder

@@ -47,21 +47,25 @@ def test_ends_are_means_over_seeds_beside_the_last_published_value(histories):
     longer = pd.concat([published, published[:1].assign(epoch=7, value=5)])
     settings = {"metric": "loss", "column": "val", "split": "validation"}
     sentence = found.ends_sentence(histories, published, **settings)
-    assert sentence == "Validation: without it is 0.60 after 2 epochs, published 2.00 after 2."
+    assert sentence == (
+        "Where the validation curves end: published without 2.00 after 2 epochs, here none 0.60 "
+        "after 2."
+    )
     assert found.ends_sentence(histories, longer, **settings) == (
-        "Validation: without it is 0.60 after 2 epochs, published 2.00 after as many and 5.00 "
-        "after 7."
+        "Where the validation curves end: published without 5.00 after 7 epochs, here none 0.60 "
+        "after 2 (published 2.00 after as many)."
     )
     stopped = histories[(histories.seed == 0) | (histories.epoch < 2)]
     assert found.ends_sentence(stopped, published, **settings) == (
-        "Validation: without it is 0.50 after 1 to 2 epochs, published 5.50 after as many and 2.00 "
-        "after 2."
+        "Where the validation curves end: published without 2.00 after 2 epochs, here none 0.50 "
+        "after 1 to 2 (published 5.50 after as many)."
     )
     assert found.ends_sentence(histories[:0], published, **settings) == ""
     both = pd.concat([published.assign(arm="augmented", value=9.0), published])
     full = pd.concat([histories.assign(arm="augmented_full"), histories])
     assert found.ends_sentence(full[full.arm != "augmented"], both, **settings).startswith(
-        "Validation: with it in `augmented_full` it is"
+        "Where the validation curves end: published with augmentation 9.00 after 2 epochs, here "
+        "augmented_full 0.30 after 2"
     )
 
 
@@ -149,15 +153,18 @@ def test_cheapest_and_best_arm():
     assert sentence.startswith(f"{ends} An update of one arm")
     # Nine minutes for 8 updates against one for 9.
     assert "took up to 10 times as long" in sentence
-    assert found.cost_sentence(costs, runs[1:3]) == ends
+    # Half as long again is no order of magnitude.
+    assert found.cost_sentence(costs, runs[:3].assign(minutes=[1.0, 1.5, 1.0])) == ends
     assert found.cost_sentence(costs[:0], runs) == ""
 
 
 def test_rise_of_the_validation_loss(histories):
-    arms = {"runs without": ("none", "none_tuned"), "with": ("augmented",), "else": ("aspp",)}
-    histories["val_loss"] = histories.val
+    arms = {"without": ("none", "none_tuned"), "with": ("augmented",), "else": ("aspp",)}
+    # One run without augmentation never leaves ln 2.
+    loss = [0.3, 0.2, 0.7, 0.69, 0.3, 0.2]
+    histories = histories.assign(val_loss=histories.val, loss=loss)
     assert found.overfitting_sentence(histories, arms) == (
-        "The last validation loss lies above the lowest by 0.20 to 0.20 in the 2 runs without; "
-        "0.00 to 0.00 in the 1 with."
+        "Where the training loss left ln 2, the last validation loss lies above the lowest by 0.20 "
+        "in 1 of the 2 runs without; 0.00 in 1 of the 1 runs with."
     )
     assert found.overfitting_sentence(histories[:0], arms) == ""

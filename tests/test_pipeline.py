@@ -74,7 +74,7 @@ def test_tables_have_the_columns_of_the_design(study):
         "claims.csv": "id,published,reproduced,ci_low,ci_high,n_seeds,rule,verdict",
         "effects.csv": "id,what,arm,against,fold,metric,mean,ci_low,ci_high,n_seeds",
         "leakage.csv": "arm,n_seeds,metric,mean,ci_low,ci_high",
-        "one_answer.csv": "arm,fold,seed,share",
+        "one_answer.csv": "arm,fold,seed,share,marked",
         "cells.csv": "arm,fold,metric,mean,ci_low,ci_high,n_seeds,n_frames",
         "cells_effects.csv": "id,what,arm,against,fold,metric,mean,ci_low,ci_high,n_seeds",
         "cells_methods.csv": "arm,method,seg_gt,lowest,highest,chosen",

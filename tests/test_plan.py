@@ -403,6 +403,20 @@ def test_scan_prefers_a_rate_that_left_the_plateau(scanned):
     assert scan.table(profile, "augmented", "last").chosen.tolist() == [False, True, False]
 
 
+def test_scan_of_a_weighted_loss_is_judged_without_the_weights(scanned):
+    profile, trials = scanned
+    # Weights lift a training loss far above ln 2; what is trained decides between those that left.
+    trials(
+        rate_1e03={"loss": [5, 2], "val_loss": [0.7, 0.6], "val_weighted_loss": [3, 1.5]},
+        rate_1e02={"loss": [5, 2], "val_loss": [0.7, 0.5], "val_weighted_loss": [3, 1.9]},
+        rate_1e01={"loss": [5, 0.6], "val_loss": [0.7, 0.69], "val_weighted_loss": [1.2, 1.1]},
+    )
+    table = scan.table(profile, "augmented", "last")
+    assert table.left_plateau.tolist() == [True, True, False]
+    assert table.chosen.tolist() == [True, False, False]
+    assert table.val_loss.tolist() == [1.5, 1.9, 1.1]
+
+
 def test_scan_that_was_not_run(scanned):
     profile, _ = scanned
     with pytest.raises(StateError, match="run scan_augmented_1e-03/last/seed0 first"):

@@ -1,5 +1,6 @@
 """The tables of a profile's runs, and the sentences that are made from tables."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -142,6 +143,18 @@ def keep_examples(profile, run, value, roles):
     save_examples(path, roles, [("02", number) for number in range(len(roles))], *pixels)
 
 
+def test_nothing_is_compared_before_an_arm_was_run_on_every_fold(profile, runs):
+    profile.settings["grid.folds"] = ["01to02", "02to01"]
+    folds = profile.settings["grid.folds"]
+    runs = [dataclasses.replace(run, fold=fold) for run in runs for fold in folds]
+    for name in ("none/01to02/seed0", "none_tuned/02to01/seed0"):
+        finish(profile, runs, name)
+        with pytest.raises(StateError, match="no arm has a finished run on 01to02 and on 02to01"):
+            results.check_compared(profile, runs)
+    finish(profile, runs, "none/02to01/seed0")
+    results.check_compared(profile, runs)
+
+
 def test_examples_are_those_of_finished_test_runs_that_have_the_role(profile, runs):
     for name in ("none", "none_tuned", "scan_augmented_1e-03"):
         finish(profile, runs, f"{name}/last/seed0")
@@ -243,27 +256,47 @@ def test_verdicts_are_counted():
 
 def test_answer_is_made_of_the_differences_that_were_measured():
     row = {"fold": "video", "metric": "f1_pooled", "mean": 0.2, "ci_low": 0.1, "ci_high": 0.3}
-    other = row | {"id": "weight_map_25", "metric": "seg_gt", "mean": -0.2, "ci_low": -0.25}
-    other["n_seeds"] = 2
     row["n_seeds"] = 1
-    effects = pd.DataFrame([row | {"id": "optimiser"}, row | {"id": "unheard of"}])
-    sentence = findings.answer_sentence(effects, pd.DataFrame([other]), "video")
+    rows = [
+        row | {"id": "published_tuned", "what": "this", "n_seeds": 2},
+        row | {"id": "published_tuned", "what": "this", "fold": "last"},
+        row | {"id": "copies_3", "what": "that", "fold": "last", "mean": 0.15},
+        row | {"id": "copies_3", "what": "that", "fold": "last", "metric": "f1"},
+        row | {"id": "unheard of", "what": "nothing"},
+    ]
+    tuned = fold_summary("video", 1, none_tuned=0.8).replace("iou_pooled", "f1_pooled")
+    sentence = findings.answer_sentence(tuned, pd.DataFrame(rows), "last", "video")
     assert sentence == (
-        "On the mean of both videos held out, from 1 to 2 runs of each arm: the tuned recipe "
-        "changes test F1 by +0.200 (+0.100 to +0.300); those with the width of "
-        "the original's code by −0.200 (−0.250 to +0.300)."
+        "On the mean of both videos held out the tuned recipe scores test F1 0.800 (0.700 to "
+        "0.900) without any augmentation. What augmentation changes in test F1: that, +0.150 "
+        "(+0.100 to +0.300), fold last, a single run each; this, +0.200 (+0.100 to +0.300), the "
+        "mean of both videos held out, 2 runs each."
     )
-    assert findings.answer_sentence(effects, pd.DataFrame([other]), "last") == ""
+    assert findings.answer_sentence(tuned, pd.DataFrame(rows[-1:]), "last", "video") == ""
 
 
 def test_published_recipe_is_set_beside_what_looks_at_nothing():
     means = {"none": 0.6, "repeated": 0.7, "all_foreground": 0.65, "local_variance": 0.8}
-    table = fold_summary("last", 1, **means, aspp=0.9).replace("iou_pooled", "f1_pooled")
+    others = {"aspp": 0.9, "augmented_1e-3": 0.95}
+    table = fold_summary("last", 1, **means, **others).replace("iou_pooled", "f1_pooled")
     assert findings.blind_sentence(table, "last") == (
-        "On fold last the arms of the published recipe score F1 0.600 to 0.700. Marking every "
-        "pixel as cell scores 0.650, a threshold on how rough the image is 0.800."
+        "On fold last the arms of the published recipe at the learning rate of the scan score F1 "
+        "0.600 to 0.700. Marking every pixel as cell scores 0.650, a threshold on how rough the "
+        "image is 0.800."
     )
     assert findings.blind_sentence(table[table.arm == "aspp"], "last") == ""
+
+
+def test_guess_that_has_the_published_score():
+    # Half of the pixels are cell: marking all scores 2/3, and marking a half scores a half.
+    table = fold_summary("last", 1, all_foreground=2 / 3).replace("iou_pooled", "f1_pooled")
+    published = pd.DataFrame({"id": ["f1_none", "iou_none"], "value": [0.5, 0.3]})
+    assert findings.chance_sentence(table, published, "last") == (
+        "The published scores without augmentation, F1 0.5 and mean IoU 0.3, are about those of a "
+        "guess: marking 50% of the pixels of the test frames of fold last at random scores F1 0.5 "
+        "and mean IoU 0.333."
+    )
+    assert findings.chance_sentence(table, published.assign(value=0.7), "last") == ""
 
 
 def test_length_is_set_beside_that_of_the_published_run():
@@ -285,11 +318,14 @@ def test_code_sentence_names_the_commits():
     runs = run_rows("completed", "diverged", "failed", "not run")
     runs = runs.assign(dirty=[True, False, None, None])
     runs.loc[1:, "commit"] = ["b" * 40, None, None]
-    sentence = findings.code_sentence(runs)
-    assert f"Code: {'a' * 10}, {'b' * 10};" in sentence
-    assert "in 1 of the 2 runs that were made" in sentence
+    assert findings.code_sentence(runs) == (
+        "Each of the 2 runs names the commit of its code, one of 2 (runs.csv), in 1 of them files "
+        "differed from it."
+    )
+    clean = findings.code_sentence(runs.assign(dirty=[False, False, None, None]))
+    assert clean.endswith("one of 2 (runs.csv), as it is there.")
     nowhere = runs.assign(commit=None, dirty=None)
-    assert "Code: not in a repository; in 0 of the 2 runs" in findings.code_sentence(nowhere)
+    assert findings.code_sentence(nowhere) == "The runs were not made in a repository."
 
 
 def test_scan_sentence_reads_the_chosen_trial():
@@ -338,33 +374,6 @@ def test_truth_sentence_counts_the_test_frames_alone():
     whole = findings.truth_sentence(truth.assign(missed=0), [("02", 0), ("02", 1)])
     assert "has all 9 cells" in whole
     assert "ceiling" not in whole
-
-
-def summary(**means):
-    rows = [("last", "f1_pooled", arm, mean) for arm, mean in means.items()]
-    rows += [("last", "f1", arm, 0.111) for arm in means]
-    return pd.DataFrame(rows, columns=["fold", "metric", "arm", "mean"]).assign(n_seeds=1)
-
-
-def test_first_sentence_follows_the_table():
-    rows = summary(none=0.123, augmented=0.456, all_foreground=0.789)
-    sentence = findings.first_sentence(rows, "last")
-    assert sentence.startswith("On fold last, from one run of each arm. With the published recipe")
-    assert "0.123 (`none`) and 0.456 (`augmented`)" in sentence
-    assert "Marking every pixel as cell scores 0.789" in sentence
-    assert "0.111" not in sentence
-    assert "none_matched" not in sentence
-    other = summary(none=0.321, augmented=0.456, aspp=0.5)
-    other["n_seeds"] = [2, 3, 9] * 2
-    sentence = findings.first_sentence(other, "video")
-    assert "from 2 to 3 runs of each arm" in sentence
-    assert "0.321 (`none`)" in sentence
-    sentence = findings.first_sentence(summary(augmented=0.2, augmented_full=0.3), "last")
-    assert "0.200 (`augmented`) and 0.300 (`augmented_full`)" in sentence
-
-
-def test_first_sentence_leaves_out_what_was_not_measured():
-    assert findings.first_sentence(summary(none=0.1, augmented=NAN), "last") == ""
 
 
 EFFECTS = ["what", "arm", "against", "fold", "metric", "mean", "ci_low", "ci_high", "n_seeds"]
@@ -475,17 +484,24 @@ def test_share_of_pixels_with_one_answer_in_all_test_frames(profile, runs):
     pairs = [("01", 7), ("02", 7), ("02", 8)]
     evaluation.save_predictions(folder / "predictions.npz", pairs, {"probability": maps})
     found = results.one_answer(profile, runs)
-    assert found.to_numpy().tolist() == [["none", "last", 0, 0.75]]
+    assert found.to_numpy().tolist() == [["none", "last", 0, 0.75, 3 / 8]]
 
 
 def test_arms_that_do_not_look_at_the_image_are_named():
-    rows = [("none", 1.0), ("none", 0.9), ("none_tuned", 0.2), ("gap", 0.1)]
-    sentence = findings.one_answer_sentence(pd.DataFrame(rows, columns=["arm", "share"]))
-    assert "as a mean over runs: none 95.0%." in sentence
-    assert "With the tuned recipe: none_tuned 20.0%." in sentence
+    rows = [
+        ("none", "last", 1.0, 0.5),
+        ("none", "last", 0.9, 0.7),
+        ("none", "video", 0.4, 0.5),
+        ("none_tuned", "last", 0.2, 0.5),
+        ("gap", "last", 0.1, 0.5),
+    ]
+    shares = pd.DataFrame(rows, columns=["arm", "fold", "share", "marked"])
+    sentence = findings.one_answer_sentence(shares, "last")
+    assert "called cell: none 90% to 100% (50% to 70%)." in sentence
+    assert "With the tuned recipe: none_tuned 20% (50%)." in sentence
+    assert "Published recipe, other folds: 40%." in sentence
     assert "gap" not in sentence
-    others = pd.DataFrame(rows[2:], columns=["arm", "share"])
-    assert findings.one_answer_sentence(others) == ""
+    assert findings.one_answer_sentence(shares[3:], "last") == ""
 
 
 def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
@@ -494,6 +510,8 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
             "arm": ["augmented_full", "augmented_1e-3", "augmented_1e-3", "none_1e-3"],
             "val_loss": [0.5, 0.7, 0.2, 0.1],
             "learning_rate": [0.01, 0.001, 0.001, 0.001],
+            "updates": [7, 10, 20, 5],
+            "seed": 0,
         }
     )
     rows = [
@@ -506,8 +524,8 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
     assert findings.published_sentence(*told) == (
         "Of the 2 learning rates at which the published recipe with augmentation was trained for "
         "up to the published length, 0.001 has the lowest validation loss, 0.200. Test scores at "
-        "that rate, fold last: with augmentation F1 0.900 and mean IoU 0.800 (published 0.891 and "
-        "0.77), from a single run."
+        "that rate, fold last: with augmentation F1 0.900 and mean IoU 0.800, after 20 updates "
+        "(published 0.891 and 0.77), from a single run."
     )
     short = histories.assign(arm="augmented")
     assert findings.published_sentence(pd.DataFrame(rows), short, published, "last") == ""

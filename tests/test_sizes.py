@@ -39,7 +39,7 @@ def folder(tmp_path):
     ).assign(loss=[0.7, 0.6], val_f1=[0.5, 0.7])
     runs = pd.DataFrame(
         {"arm": arms, "side": "test", "seed": 0, "minutes": [1.0, 2.0, 6.2], "processor": "A card"}
-    )
+    ).assign(fold="02to01", learning_rate=0.003)
     written = {"summary": summary, "cells": cells, "effects": summary, "runs": runs}
     written["runs/first_epochs"] = first
     (tmp_path / "runs").mkdir()
@@ -51,8 +51,11 @@ def folder(tmp_path):
 
 def test_an_arm_stands_beside_the_one_that_differs_in_size_alone(folder):
     larger = sizes.read_larger(STUDY, RECORD, folder)
-    here = tables(0.8, 0.6, *STUDY.settings["grid.arms"])
-    found = sizes.size_table(STUDY, *here, larger)
+    arms = STUDY.settings["grid.arms"]
+    rates = [("01to02", 0.003), ("02to01", 0.001), ("last", 0.1)]
+    rows = [(arm, "test", fold, rate) for arm in arms for fold, rate in rates]
+    runs = pd.DataFrame(rows, columns=["arm", "side", "fold", "learning_rate"])
+    found = sizes.size_table(STUDY, *tables(0.8, 0.6, *arms), runs, larger)
     assert found[["arm", "size, px", "filters"]].to_numpy().tolist() == [
         ["none_tuned", "128", "16"],
         ["none_tuned", "512", "64"],
@@ -65,23 +68,32 @@ def test_an_arm_stands_beside_the_one_that_differs_in_size_alone(folder):
     assert found["F1, pooled"].tolist() == f1 * 3
     assert found["SEG, gold truth"].str[:5].tolist() == ["0.600", "0.700"] * 3
     assert set(found.runs) == {"1"}
+    rates = ["0.003 (01to02), 0.001 (02to01)", "0.003 (02to01)"]
+    assert found["learning rate"].tolist() == rates * 3
 
 
 def test_only_a_profile_that_it_inherits_and_that_has_the_same_images(folder):
     assert sizes.read_larger(params.load("quick"), RECORD, folder) is None
-    assert sizes.read_larger(STUDY, RECORD | {"source": "phantom"}, folder) is None
+    assert sizes.read_larger(STUDY, RECORD | {"digests": {"images": "1"}}, folder) is None
     assert sizes.read_larger(STUDY, RECORD, folder / "nothing") is None
+    # The same images from another place.
+    assert sizes.read_larger(STUDY, RECORD | {"source": "cache"}, folder) is not None
 
 
 def test_first_epochs_are_compared_after_as_many_updates(folder):
     larger = sizes.read_larger(STUDY, RECORD, folder)
-    rows = [("augmented", "last", 0, 100, 0.55, 0.72), ("augmented", "last", 0, 150, 0.5, 0.9)]
+    rows = [
+        ("augmented", "last", 0, 100, 0.55, 0.72),
+        ("augmented", "last", 1, 100, 0.65, 0.74),
+        ("augmented", "last", 0, 150, 0.5, 0.9),
+    ]
     columns = ["arm", "fold", "seed", "updates", "loss", "val_f1"]
     histories = pd.DataFrame(rows, columns=columns)
     sentence = sizes.first_epochs_sentence(histories, larger)
-    for words in ("2 epochs", "100 updates", "0.600", "0.700", "0.550 and 0.720"):
+    for words in ("2 epochs", "100 updates", "0.600", "0.700"):
         assert words in sentence
-    assert sizes.first_epochs_sentence(histories.iloc[1:], larger) == ""
+    assert "0.550 to 0.650 and 0.720 to 0.740 after as many updates, in 2 runs." in sentence
+    assert sizes.first_epochs_sentence(histories.iloc[2:], larger) == ""
 
 
 def test_the_introduction_names_the_card_and_that_each_is_a_single_run(folder):

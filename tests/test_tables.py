@@ -87,6 +87,28 @@ def test_verdict_table_shows_values_as_they_are_known():
     ]
 
 
+def test_answer_table_has_every_fold_beside_the_mean():
+    own = effects(
+        ("this", "video", "f1_pooled", *UP, 2),
+        ("this", "01to02", "f1_pooled", *DOWN, 3),
+        ("that", "last", "f1_pooled", *UNSURE, 1),
+        ("that", "last", "seg_st", *UP, 1),
+        ("else", "last", "f1_pooled", *UP, 1),
+    )
+    own["id"] = own.what
+    cells = effects(("this", "video", "seg_gt", *UP, 2), ("this", "01to02", "seg_gt", *DOWN, 2))
+    cells["id"] = cells.what
+    folds = ["last", "video", "01to02"]
+    table = tables.answer_table(own, cells, ["that", "not run", "this"], folds, "video")
+    heads = ["F1, last", "F1, both videos", "F1, 01to02", "SEG, both videos"]
+    assert list(table) == ["difference", "runs", *heads]
+    up, down = "+0.200 (+0.100 to +0.300)", "−0.200 (−0.300 to −0.100)"
+    assert table.to_numpy().tolist() == [
+        ["that", "1", "+0.050 (−0.010 to +0.110)", "–", "–", "–"],
+        ["this", "2 to 3", "–", up, down, up],
+    ]
+
+
 def test_effects_table_has_an_effect_a_row():
     table = effects(
         ("this", "video", "seg_st", *DOWN, 2),

@@ -456,7 +456,12 @@ def averaged_runs(tmp_path_factory):
     return stopped_and_whole(TUNED | {"training.average": 0.8}, tmp_path_factory)
 
 
-@pytest.mark.parametrize("name", ["runs", "weighted_runs", "averaged_runs"])
+@pytest.fixture(scope="module")
+def unpadded_runs(tmp_path_factory):
+    return stopped_and_whole(TUNED | {"model.network": "unpadded"}, tmp_path_factory)
+
+
+@pytest.mark.parametrize("name", ["runs", "weighted_runs", "averaged_runs", "unpadded_runs"])
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(name, request):
     runs = request.getfixturevalue(name)
     assert runs.history.updates.tolist() == [3, 6, 8]
