@@ -67,6 +67,8 @@ COLOURS = {
 }
 # For arms that somebody adds.
 OTHER_COLOURS = ("#88CCEE", "#555599", "#995544", "#6B8E9F", "#B3A369")
+# The report's two arms, at the learning rate of the scan and at a lower one.
+FIGURE_7 = ("none", "augmented", "none_1e-3", "augmented_1e-3")
 WIDTH = 7.0  # inches; 9 points on it are still read at 700 px
 
 
@@ -327,6 +329,39 @@ def draw_predictions(image, predictions, truth, *, pixel_size=None):
 
 
 @style()
+def draw_every_arm(image, predictions, truth, *, pixel_size=None):
+    """Draw Figure 7b: a test image, the truth, and what every arm predicts, on one scale.
+
+    Parameters
+    ----------
+    image : ndarray, shape (M, N)
+    predictions : dict of str to ndarray, shape (K, L)
+        Foreground probability by arm.
+    truth : ndarray, shape (M, N)
+        Mask, 1 in a cell.
+    pixel_size : float, optional
+        As for `draw_sample`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown = {"test image": image, "truth": truth, **predictions}
+    figure, panels = _grid(math.ceil(len(shown) / 6), 6, extra=0.15)
+    figure.set_figheight(figure.get_figheight() + 0.6)  # for the colour bar
+    looks = [_grey(image)] + (len(shown) - 1) * [{"cmap": "viridis", "vmin": 0, "vmax": 1}]
+    for axes, (title, values), look in zip(panels, shown.items(), looks, strict=False):
+        _show(axes, values, **look)
+        axes.set_title(title, loc="left", fontsize=6)
+    scale_bar(panels[0], image, pixel_size)
+    bar = figure.colorbar(panels[1].images[0], ax=panels, location="bottom", shrink=0.4, aspect=40)
+    bar.set_label("probability of a cell")
+    bar.outline.set_visible(False)
+    _hide_empty(panels)
+    return figure
+
+
+@style()
 def draw_mistakes(examples, *, pixel_size=None):
     """Draw where predictions are wrong: image, probability, and each pixel right, missed or false.
 
@@ -401,8 +436,7 @@ def _grid(rows, columns, extra=0.25):
 def _show(axes, values, title=None, **look):
     """Show an array without axes, under its letter and title if it has one."""
     if title is not None:
-        rounds, place = divmod(axes.figure.axes.index(axes), len(string.ascii_lowercase))
-        letter = string.ascii_lowercase[place] * (rounds + 1)  # after z comes aa
+        letter = string.ascii_lowercase[axes.figure.axes.index(axes)]
         width = round(88 / axes.get_gridspec().ncols)
         lines = [textwrap.fill(line, width) for line in f"({letter}) {title}".splitlines()]
         axes.set_title("\n".join(lines), loc="left")

@@ -164,6 +164,19 @@ def test_figure_7_gives_each_prediction_its_own_scale(count):
     np.testing.assert_allclose(bars(drawn), [*limits, (0, 1)])
 
 
+def test_figure_7b_has_image_and_truth_first_and_one_scale_for_every_arm():
+    predictions = {f"arm {n}": 0.5 + 0.01 * n * IMAGE for n in range(27)}
+    drawn = figures.draw_every_arm(IMAGE, predictions, two_cells() > 0)
+    assert titles(drawn) == ["test image", "truth", *predictions]
+    for found, values in zip(
+        shown(drawn), [IMAGE, two_cells() > 0, *predictions.values()], strict=True
+    ):
+        np.testing.assert_array_equal(found, values)
+    assert {axes.images[0].get_clim() for axes in drawn.axes[1:29]} == {(0, 1)}
+    assert bars(drawn) == [(0, 1)]
+    assert not any(axes.axison for axes in drawn.axes[29:30])  # a place without an arm
+
+
 def example(image, labels, probability):
     return {"image": np.uint8(255 * image), "labels": labels, "probability": probability}
 
@@ -206,12 +219,6 @@ def test_one_kind_of_mistake_alone_has_its_own_colour(probability, colour):
     one = example(IMAGE, truth, np.full((SIDE, SIDE), probability, np.float16))
     mistakes = shown(figures.draw_mistakes([("all wrong", one)]))[2]
     np.testing.assert_allclose(mistakes, 0.4 * grey_of(one["image"]) + 0.6 * colour, atol=1e-5)
-
-
-def test_more_panels_than_letters():
-    predictions = [(f"arm {number}", IMAGE) for number in range(27)]
-    drawn = titles(figures.draw_predictions(IMAGE, predictions, two_cells() > 0))
-    assert drawn[25:28] == ["(z) arm 24", "(aa) arm 25", "(bb) arm 26"]
 
 
 def test_mistakes_have_a_row_an_example():
