@@ -14,6 +14,7 @@ import yaml
 from lib import params, plan, scan
 from lib.evaluation import read_example
 from lib.files import StateError
+from lib.findings import fold_words
 from lib.paths import relative, run_folder
 from lib.statistics import arm_differences, of_fold
 from lib.tables import interval
@@ -274,9 +275,15 @@ def paired_differences(a, b):
     pandas.DataFrame
         what (the arm), fold, metric, mean, ci_low, ci_high of second minus first; no row where
         they share no frame of a seed, and none at all where the images are not the same.
+
+    Raises
+    ------
+    StateError
+        If the profile that a study records is not there any more: it says how intervals are drawn.
     """
-    settings = params.load("base").settings
-    bootstrap = {name: settings[f"evaluation.{name}"] for name in ("block", "resamples")}
+    # Where the two differ, the more cautious: longer blocks, more resamples.
+    drawn = [_bootstrap(study.folder) for study in (a, b)]
+    bootstrap = {name: max(settings[name] for settings in drawn) for name in drawn[0]}
     # The pairing is by arm: here the study takes its place.
     both = pd.concat(
         [study.metrics.rename(columns={"arm": "what"}).assign(arm=study.name) for study in (a, b)]
@@ -291,6 +298,19 @@ def paired_differences(a, b):
             rows += [(arm, fold, metric, *numbers) for metric, numbers in found.items()]
     columns = ["what", "fold", "metric", "mean", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns).dropna(subset="mean")
+
+
+def _bootstrap(folder):
+    """Read how the intervals of a study were drawn, by the profile that it records."""
+    path = folder / "provenance.json"
+    try:
+        profile = params.load(json.loads(path.read_text(encoding="utf-8"))["profile"])
+    except (OSError, ValueError, KeyError, params.ParamsError) as error:
+        raise StateError(
+            f"{relative(path)}: has to name a profile in params, which says how intervals are "
+            f"drawn ({error})"
+        ) from error
+    return {name: profile.settings[f"evaluation.{name}"] for name in ("block", "resamples")}
 
 
 def shared_metrics(a, b):
@@ -339,7 +359,7 @@ def finding(differences, fold, metric, names):
     -------
     str
     """
-    where = "both videos held out" if fold == "video" else f"fold {fold}"
+    where = fold_words(fold)
     rows = differences[(differences.fold == fold) & (differences.metric == metric)]
     if rows.empty:
         return f"{METRICS[metric]}, {where}."

@@ -2,15 +2,17 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from lib import arm_curves, compare, comparison
+from lib import arm_curves, compare, comparison, params
 from lib.evaluation import save_examples
 from lib.files import StateError
+from lib.paths import PARAMS
 from lib.statistics import summarise
 
 DATA = {
@@ -30,6 +32,7 @@ def write_study(folder, arms, *, tp=50, folds=("last",), seeds=1, data=DATA, fra
     """
     (folder / "runs").mkdir(parents=True)
     (folder / "data.json").write_text(json.dumps(data))
+    (folder / "provenance.json").write_text(json.dumps({"profile": "quick"}))
     tables = []
     for arm, settings in arms.items():
         for fold in folds:
@@ -146,6 +149,38 @@ def test_paired_difference_is_second_minus_first(tmp_path):
         [0.3, 0.3, 0.3]
     )
     assert found.loc["f1_pooled", "mean"] == pytest.approx(160 / 180 - 100 / 150)
+
+
+def test_intervals_are_drawn_as_the_profiles_of_the_two_say(tmp_path, monkeypatch):
+    a, b = read(tmp_path, {"none": {}}, {"none": {}})
+    monkeypatch.setattr(params, "PARAMS", tmp_path)
+    shutil.copy(PARAMS / "base.yaml", tmp_path)
+    for study, profile, evaluation in (
+        (a, "short", "{block: 2, resamples: 300}"),
+        (b, "long", "{block: 4, resamples: 200}"),
+    ):
+        (study.folder / "provenance.json").write_text(json.dumps({"profile": profile}))
+        text = f"inherits: base\nevaluation: {evaluation}\n"
+        (tmp_path / f"{profile}.yaml").write_text(text)
+    asked = []
+
+    def differences(table, arm, against, names, **bootstrap):
+        asked.append(bootstrap)
+        return {}
+
+    monkeypatch.setattr(comparison, "arm_differences", differences)
+    comparison.paired_differences(a, b)
+    assert asked == [{"block": 4, "resamples": 300}]
+
+
+@pytest.mark.parametrize("text", ['{"profile": "gone"}', "{}", "{", None])
+def test_intervals_of_a_profile_that_is_gone(tmp_path, text):
+    a, b = read(tmp_path, {"none": {}}, {"none": {}})
+    (b.folder / "provenance.json").unlink()
+    if text:
+        (b.folder / "provenance.json").write_text(text)
+    with pytest.raises(StateError, match=r"y/provenance\.json: has to name a profile in params"):
+        comparison.paired_differences(a, b)
 
 
 def test_both_videos_held_out_make_the_headline(tmp_path):
