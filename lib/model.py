@@ -248,9 +248,21 @@ def output_size(size, *, depth=4, padding="same"):
 
 
 def count_convolutions(model):
-    """Count the convolutions of a network, transposed ones among them, as the paper does."""
+    """Count the convolutions of a network, transposed ones among them, as the paper does.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Those of a network inside it count too, as `unpadded` has one.
+
+    Returns
+    -------
+    int
+    """
     kinds = (layers.Conv2D, layers.Conv2DTranspose)
-    return sum(isinstance(layer, kinds) for layer in model.layers)
+    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    own = sum(isinstance(layer, kinds) for layer in model.layers)
+    return own + sum(map(count_convolutions, inner))
 
 
 def _check_size(size, depth, padding):

@@ -154,6 +154,11 @@ def test_without_padding_the_network_is_the_same():
     assert inner.count_params() == unet(32, **settings).count_params()
 
 
+def test_convolutions_of_a_network_inside_another_are_counted():
+    # Two a block, an up-convolution a level, and the logits.
+    assert count_convolutions(unpadded(32, filters=1, depth=2)) == 5 * 2 + 2 + 1
+
+
 @every_other_network
 @pytest.mark.parametrize("normalisation", ["none", "batch"])
 @pytest.mark.parametrize("filters", [16, 64])
