@@ -128,6 +128,10 @@ def train(profile, name):
     except RunError as error:
         write_text(partial / "error.txt", f"{error}\n")
         raise
+    for reading in cells.readings(profile, runs):
+        if run in reading.runs:
+            # Counted in a run of the same settings that was there before: to be counted anew.
+            reading.path(profile.outputs).with_suffix(".json").unlink(missing_ok=True)
     # Before anything is thrown away: a run that cannot get its name goes on from its checkpoint.
     publish(partial, run.folder(profile.outputs))
     plan.end(run, profile.outputs)

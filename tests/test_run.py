@@ -310,6 +310,15 @@ def test_failed_run_leaves_its_error_and_can_be_done_again(profile, capsys):
     assert "[1/5 none/last/seed0] epoch 1\n" in capsys.readouterr().out
 
 
+def test_cells_in_a_run_that_is_trained_again_are_found_again(profile):
+    kept = {name: profile.outputs / f"cells/{name}.json" for name in (RUN, "none_tuned/last/seed0")}
+    for path in kept.values():
+        write_json(path, {})
+    write_training(profile)
+    run.train(profile, RUN)
+    assert [name for name, path in kept.items() if path.exists()] == ["none_tuned/last/seed0"]
+
+
 def test_run_whose_process_dies(profile):
     write_training(profile, "import os; os._exit(1)")
     with pytest.raises(RunError, match=r"none/last/seed0\] the notebook's process died"):
