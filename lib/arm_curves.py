@@ -22,6 +22,22 @@ GROUPS = {
         "distance",
     ),
     "networks": ("rigid_elastic", "no_skip", "aspp", "unpadded"),
+    "known_25, recipe": (
+        "known_25",
+        "gap_weighted_25",
+        "known_25_field",
+        "known_25_bare",
+        "known_25_strong",
+    ),
+    "known_25, size, time": (
+        "known_25",
+        "known_25_long",
+        "known_25_wide",
+        "known_25_256",
+        "known_25_constant",
+        "known_25_256_constant",
+        "known_25_average",
+    ),
 }
 OTHERS = "further arms"
 
@@ -50,7 +66,7 @@ def draw_arms_by_update(histories, arms, *, metric, label):
     rows = figure.subplots(len(groups), len(folds), squeeze=False, sharex=True, sharey="row")
     for row, (title, members) in zip(rows, groups.items(), strict=True):
         for panel, fold in zip(row, folds, strict=True):
-            for arm in members:
+            for arm in reversed(members):  # the first, which others are compared with, on top
                 chosen = histories[(histories.arm == arm) & (histories.fold == fold)]
                 draw_seeds(panel, chosen, metric, color=arm_colour(arm), label=arm)
             panel.set_title(f"{title}, fold {fold}", loc="left")
