@@ -51,7 +51,7 @@ def test_an_arm_is_the_mean_over_seeds_in_a_band_from_the_lowest_to_the_highest(
     assert lines["augmented"].get_xydata().tolist() == [[10, 0.125], [20, 0.125], [40, 0.125]]
     assert lines["none"].get_xydata().tolist() == [[10, 0.5], [20, 0.75]]
     assert lines["none"].get_color() == arm_colour("none")
-    corners = {tuple(corner) for corner in panel.collections[0].get_paths()[0].vertices}
+    corners = {tuple(corner) for corner in panel.collections[-1].get_paths()[0].vertices}
     assert corners == {(10, 0.25), (20, 0.5), (10, 0.75), (20, 1.0)}
     assert panel.get_xscale() == "log"
 
