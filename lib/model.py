@@ -247,22 +247,28 @@ def output_size(size, *, depth=4, padding="same"):
     return size - lost if size > lost else None
 
 
-def count_convolutions(model):
-    """Count the convolutions of a network, transposed ones among them, as the paper does.
+def every_layer(model):
+    """Go through the layers of a network; a network inside it, as `unpadded` has one, opens up.
 
     Parameters
     ----------
     model : keras.Model
-        Those of a network inside it count too, as `unpadded` has one.
 
-    Returns
-    -------
-    int
+    Yields
+    ------
+    keras.Layer
     """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from every_layer(layer)
+        else:
+            yield layer
+
+
+def count_convolutions(model):
+    """Count the convolutions of a network, transposed ones among them, as the paper does."""
     kinds = (layers.Conv2D, layers.Conv2DTranspose)
-    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    own = sum(isinstance(layer, kinds) for layer in model.layers)
-    return own + sum(map(count_convolutions, inner))
+    return sum(isinstance(layer, kinds) for layer in every_layer(model))
 
 
 def _check_size(size, depth, padding):

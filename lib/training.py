@@ -21,7 +21,7 @@ from lib import curve_metrics
 from lib.arrays import UNKNOWN, to_border, to_distance, to_gap_mask, to_mask
 from lib.augmentation import online_copy, static_copy
 from lib.files import StateError, publish, write_table
-from lib.model import NETWORKS
+from lib.model import NETWORKS, every_layer
 from lib.provenance import cards, threads
 from lib.weight_map import scaled_sigma, weight_map
 
@@ -391,9 +391,7 @@ def _ahead(make, numbers, workers):
 
 def _seed_dropout(model, seed, update):
     """Tie dropout to the update; a weights file does not hold the state of its generators."""
-    # Also those of a network inside the network, as the unpadded one has.
-    layers = model._flatten_layers(include_self=False)
-    dropouts = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    dropouts = [layer for layer in every_layer(model) if isinstance(layer, keras.layers.Dropout)]
     for number, layer in enumerate(dropouts):
         layer.seed_generator.state.assign([100 * seed + number, update])
 
