@@ -120,8 +120,8 @@ def foreground_sentence(summary, truth):
         )
         sentence += (
             " A prediction that is right everywhere, in cells that the silver truth misses too, "
-            f"would have an IoU of about {ceiling}. With the background near such cells left out of the "
-            f"count, the foreground of {best.arm} has {interval(known)}."
+            f"would have an IoU of about {ceiling}. With the background near such cells left out "
+            f"of the count, the foreground of {best.arm} has {interval(known)}."
         )
     return sentence
 
