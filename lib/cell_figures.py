@@ -17,6 +17,8 @@ from lib.params import is_reference
 TRUTH, FOUND, MERGED, SPLIT = "#56B4E9", "#E69F00", "#CC79A7", "#F0E442"
 # One arm a target, which are drawn beside each other.
 TARGETS = ("rigid_elastic", "gap", "gap_weighted", "border", "distance")
+# Steps from the published recipe on, which are named where not every arm is.
+STEPS = ("augmented", "none_tuned", "rigid_elastic", "gap", "gap_weighted", "known_25")
 # What is no network and knows little, from what knows nothing on.
 FLOOR = ("image_blind", "all_foreground", "local_variance", "perfect_mask", "previous_frame")
 
@@ -86,19 +88,20 @@ def draw_cost(costs, label):
     Returns
     -------
     matplotlib.figure.Figure
-        A line joins the arms that no cheaper one beats; their names, which stand at the right in
-        the order of their scores, are bold.
+        A line joins the arms that no cheaper one beats. Their names, which stand at the right in
+        the order of their scores, are bold; of the other arms, those of `STEPS` are named.
     """
-    figure = Figure(figsize=(WIDTH, 2 + 0.17 * len(costs)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.5), layout="constrained")
     panel = figure.subplots()
     costs = costs.sort_values("minutes")
     best = costs[costs["mean"] == costs["mean"].cummax()]
     panel.plot(best.minutes, best["mean"], color="#999999", lw=1.2, zorder=0)
-    costs = costs.sort_values("mean")
-    for row, height in zip(costs.itertuples(), np.linspace(0.02, 0.98, len(costs)), strict=True):
+    for row in costs.itertuples():
         colour = arm_colour(base_arm(row.arm))
         panel.plot([row.minutes] * 2, [row.ci_low, row.ci_high], color=colour, lw=1)
         panel.plot(row.minutes, row.mean, "o", color=colour, ms=5)
+    named = costs[costs.arm.isin([*best.arm, *STEPS])].sort_values("mean")
+    for row, height in zip(named.itertuples(), np.linspace(0.02, 0.98, len(named)), strict=True):
         panel.annotate(
             row.arm,
             (row.minutes, row.mean),
@@ -109,12 +112,12 @@ def draw_cost(costs, label):
             arrowprops={
                 "arrowstyle": "-",
                 "relpos": (0, 0.5),
-                "color": colour,
+                "color": arm_colour(base_arm(row.arm)),
                 "lw": 0.5,
                 "alpha": 0.5,
             },
         )
-    panel.set(xscale="log", xlabel="training time of a run, minutes", ylabel=label)
+    panel.set(xscale="log", xlabel="training time of a run, minutes (median)", ylabel=label)
     panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.xaxis.set_major_formatter("{x:g}")
     panel.xaxis.set_minor_locator(NullLocator())

@@ -189,13 +189,13 @@ def costs(summary, runs, metric):
     Returns
     -------
     pandas.DataFrame
-        arm, minutes (of the fastest run on that fold, since others had to share the machine),
-        mean, ci_low, ci_high. Means over turns need no training of their own, and means over seeds
-        that of all.
+        arm, minutes (the median over the runs on that fold, of which some had to share the
+        machine), mean, ci_low, ci_high. Means over turns need no training of their own, and means
+        over seeds that of all.
     """
     trained = runs[(runs.side == "test") & runs.minutes.notna()]
     trained = of_fold(trained, summary.fold.iloc[0])
-    minutes = trained.groupby("arm").minutes.min()
+    minutes = trained.groupby("arm").minutes.median()
     seeds = trained.groupby("arm").seed.nunique()
     rows = summary[summary.metric == metric].copy()
     rows["minutes"] = [

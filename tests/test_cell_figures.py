@@ -53,15 +53,21 @@ def test_ladder_without_an_arm():
 
 def test_cost_joins_what_no_cheaper_arm_beats():
     costs = pd.DataFrame(
-        {"arm": ["a", "b", "c"], "minutes": [1.0, 2.0, 9.0], "mean": [0.5, 0.4, 0.8]}
+        {
+            "arm": ["a", "gap", "b", "c"],
+            "minutes": [1.0, 2.0, 3.0, 9.0],
+            "mean": [0.5, 0.4, 0.3, 0.8],
+        }
     )
     costs = costs.assign(ci_low=costs["mean"] - 0.1, ci_high=costs["mean"] + 0.1)
     (panel,) = cell_figures.draw_cost(costs, "SEG").axes
     names = {text.get_text(): text.get_weight() for text in panel.texts}
-    assert names == {"a": "bold", "b": "normal", "c": "bold"}
+    assert names == {"a": "bold", "gap": "normal", "c": "bold"}
     heights = {text.get_text(): text.get_position()[1] for text in panel.texts}
-    assert heights["b"] < heights["a"] < heights["c"]
+    assert heights["gap"] < heights["a"] < heights["c"]
     assert panel.lines[0].get_xydata().tolist() == [[1, 0.5], [9, 0.8]]
+    points = [line.get_xydata()[0].tolist() for line in panel.lines if line.get_marker() == "o"]
+    assert [3, 0.3] in points
 
 
 def test_costs_are_those_of_the_runs_behind_a_score():
@@ -69,7 +75,7 @@ def test_costs_are_those_of_the_runs_behind_a_score():
     runs = pd.DataFrame({"arm": "a", "side": "test", "minutes": [1.0, 3.0, 2.0, 2.0, 100.0]})
     runs = runs.assign(fold=["01to02", "02to01"] * 2 + ["last"], seed=[0, 0, 1, 1, 0])
     table = cell_scores.costs(rows, runs, "seg_gt").set_index("arm")
-    assert table.minutes.to_dict() == {"a": 1.0, "a + turns": 1.0, "a + seeds": 2.0}
+    assert table.minutes.to_dict() == {"a": 2.0, "a + turns": 2.0, "a + seeds": 4.0}
 
 
 @given(IDS, IDS)
