@@ -362,13 +362,15 @@ def draw_every_arm(image, predictions, truth, *, pixel_size=None):
 
 
 @style()
-def draw_mistakes(examples, *, pixel_size=None):
+def draw_mistakes(examples, *, threshold=0.5, pixel_size=None):
     """Draw where predictions are wrong: image, probability, and each pixel right, missed or false.
 
     Parameters
     ----------
     examples : list of tuple
         Title, and an example from `evaluation.read_example`; a row each.
+    threshold : float
+        Probability from which a pixel counts as cell.
     pixel_size : float, optional
         As for `draw_sample`.
 
@@ -383,7 +385,7 @@ def draw_mistakes(examples, *, pixel_size=None):
         rows, examples, strict=True
     ):
         image, truth = np.float32(example["image"]), example["labels"] > 0
-        found = example["probability"] >= 0.5
+        found = example["probability"] >= threshold
         _show(image_axes, image, title, **_grey(image))
         _show_with_bar(probability_axes, np.float32(example["probability"]), "probability")
         grey = np.interp(image, np.percentile(image, [1, 99]), [0, 1])

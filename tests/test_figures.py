@@ -213,11 +213,11 @@ def test_missed_pixels_are_blue_and_false_ones_orange():
     ]
 
 
-@pytest.mark.parametrize(("probability", "colour"), [(0.0, BLUE), (1.0, ORANGE)])
-def test_one_kind_of_mistake_alone_has_its_own_colour(probability, colour):
-    truth = np.full((SIDE, SIDE), int(probability == 0.0))
-    one = example(IMAGE, truth, np.full((SIDE, SIDE), probability, np.float16))
-    mistakes = shown(figures.draw_mistakes([("all wrong", one)]))[2]
+@pytest.mark.parametrize(("threshold", "colour"), [(0.75, BLUE), (0.25, ORANGE)])
+def test_one_kind_of_mistake_alone_has_its_own_colour(threshold, colour):
+    truth = np.full((SIDE, SIDE), int(threshold > 0.5))
+    one = example(IMAGE, truth, np.full((SIDE, SIDE), 0.5, np.float16))
+    mistakes = shown(figures.draw_mistakes([("all wrong", one)], threshold=threshold))[2]
     np.testing.assert_allclose(mistakes, 0.4 * grey_of(one["image"]) + 0.6 * colour, atol=1e-5)
 
 
