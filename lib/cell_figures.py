@@ -1,6 +1,7 @@
 """Figures of cells: the ladder from floor to ceiling, contours on images, what an arm costs."""
 
 import math
+from textwrap import fill
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -156,7 +157,7 @@ def draw_contours(image, labels, found, title, *, pixel_size=None):
     nothing = np.zeros_like(labels)
     for panel, (name, cells) in zip(panels, {title: nothing, **found}.items(), strict=False):
         panel.imshow(with_contours(image, labels, cells), interpolation="nearest")
-        panel.set_title(name)
+        panel.set_title(fill(name, round(88 / columns)))
     scale_bar(figure.axes[0], image, pixel_size)
     for panel in figure.axes:
         panel.set_axis_off()

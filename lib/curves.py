@@ -165,7 +165,7 @@ def draw_scores(summary, metric, label, published):
     Returns
     -------
     matplotlib.figure.Figure
-        A line marks what a predictor scores that does not look at the image.
+        Of mean IoU, which it is made for, a line marks what `image_blind` scores.
     """
     rows = summary[summary.metric == metric].reset_index(drop=True)
     figure = Figure(figsize=(WIDTH, 0.6 + 0.3 * len(rows)), layout="constrained")
@@ -173,7 +173,7 @@ def draw_scores(summary, metric, label, published):
     for place, row in rows.iterrows():
         colour = arm_colour(row.arm)
         panel.plot([row.ci_low, row.ci_high], [place, place], color=colour, lw=2)
-        panel.plot(row["mean"], place, "o", color=colour)
+        panel.plot(row["mean"], place, "o", color=colour, clip_on=False)  # 0 is on the axis
         panel.annotate(
             f"{row['mean']:.3f}",
             (1.01, place),
@@ -183,8 +183,9 @@ def draw_scores(summary, metric, label, published):
         )
         if row.arm in published:
             panel.plot(published[row.arm], place, "D", mfc="none", mec="black")
-    for blind in rows["mean"][rows.arm == "image_blind"]:
-        panel.axvline(blind, color="#888888", lw=0.8, ls=":", label="image_blind")
+    blind = (rows.arm == "image_blind") & rows.metric.str.startswith("mean_iou")
+    for chance in rows["mean"][blind]:
+        panel.axvline(chance, color="#888888", lw=0.8, ls=":", label="image_blind")
     panel.plot([], [], "o", color="#555555", label="reproduced, 95 % interval")
     if published:
         panel.plot([], [], "D", mfc="none", mec="black", ls="", label="published")

@@ -360,7 +360,9 @@ def draw_splits(splits, frames):
         axes.tick_params(left=False)
     strips[0].set_yticks(range(len(splits)), [split.fold for split in splits])
     handles = [Patch(color=colour, label=side) for side, colour in SIDES.items()]
-    handles.append(Patch(color="#EEEEEE", label="not used"))
+    used = [len(split.train) + len(split.validation) + len(split.test) for split in splits]
+    if min(used) < sum(frames.values()):
+        handles.append(Patch(color="#EEEEEE", label="not used"))
     figure.legend(handles=handles, loc="outside upper right", ncols=4)
     return figure
 

@@ -439,9 +439,11 @@ def _show(axes, values, title=None, **look):
     """Show an array without axes, under its letter and title if it has one."""
     if title is not None:
         letter = string.ascii_lowercase[axes.figure.axes.index(axes)]
-        width = round(88 / axes.get_gridspec().ncols)
+        columns = axes.get_gridspec().ncols
+        size = 9 if columns <= 4 else 7.5  # so that a name of an arm stays in one line
+        width = round(88 / columns * 9 / size)
         lines = [textwrap.fill(line, width) for line in f"({letter}) {title}".splitlines()]
-        axes.set_title("\n".join(lines), loc="left")
+        axes.set_title("\n".join(lines), loc="left", fontsize=size)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return axes.imshow(values, **look)

@@ -110,6 +110,10 @@ def test_contours_have_a_panel_an_arm_and_the_strip_two_a_frame():
         images[0], labels[0], {"a": labels[1]}, "truth", pixel_size=2.0
     )
     assert [panel.get_title() for panel in figure.axes[:2]] == ["truth", "a"]
+    name = "known_25_256_constant + turns"
+    panels = {letter: labels[1] for letter in "abcdef"} | {name: labels[1]}
+    last = cell_figures.draw_contours(images[0], labels[0], panels, "truth").axes[7]
+    assert last.get_title() == "known_25_256_constant\n+ turns"
     assert [len(panel.artists) for panel in figure.axes[:2]] == [1, 0]
     figure = cell_figures.draw_strip(images, labels, labels, [4, 5, 6])
     assert not figure.axes[0].artists

@@ -245,16 +245,16 @@ def test_a_score_is_drawn_with_its_interval_its_value_and_the_published_one():
     assert legend(drawn) == ["reproduced, 95 % interval", "published"]
 
 
-def test_scores_mark_what_is_had_without_looking_and_no_published_value_where_there_is_none():
+@pytest.mark.parametrize(("metric", "chance"), [("mean_iou_pooled", [0.125]), ("f1", [])])
+def test_scores_mark_what_is_had_without_looking_where_it_is_the_best_that_can_be(metric, chance):
     rows = [
-        ("none", "video", "seg_st", 0.5, 0.25, 0.75),
-        ("image_blind", "video", "seg_st", 0.125, 0.1, 0.15),
-        ("image_blind", "video", "f1", 0.9, 0.8, 1.0),
+        ("none", "video", metric, 0.5, 0.25, 0.75),
+        ("image_blind", "video", metric, 0.125, 0.1, 0.15),
     ]
-    drawn = curves.draw_scores(pd.DataFrame(rows, columns=SUMMARY), "seg_st", "test SEG", {})
+    drawn = curves.draw_scores(pd.DataFrame(rows, columns=SUMMARY), metric, "test score", {})
     (panel,) = drawn.axes
-    assert uprights(panel, "image_blind") == [0.125]
-    assert legend(drawn) == ["image_blind", "reproduced, 95 % interval"]
+    assert uprights(panel, "image_blind") == chance
+    assert legend(drawn) == [*(["image_blind"] if chance else []), "reproduced, 95 % interval"]
     assert "D" not in {row.get_marker() for row in panel.lines}
 
 

@@ -154,6 +154,13 @@ def test_figure_4b_has_a_grid_under_each_copy():
     assert len(shown(drawn)) == 6
 
 
+def test_name_of_an_arm_stays_in_the_line_of_its_letter():
+    names = ("frame", "rigid", "elastic", "rigid_elastic", "known_25_strong")
+    copies = {name: (IMAGE, two_cells()) for name in names}
+    drawn = figures.draw_online(copies, [data_figures.grid_image(SIDE)] * 5)
+    assert titles(drawn)[4] == "(e) known_25_strong"
+
+
 @pytest.mark.parametrize("count", range(6))
 def test_figure_7_gives_each_prediction_its_own_scale(count):
     predictions = [(f"arm {n}", 0.5 + 0.1 * n * IMAGE) for n in range(1, count + 1)]
@@ -297,6 +304,13 @@ def test_splits_are_drawn_frame_by_frame():
     assert [label.get_text() for label in strips[0].get_yticklabels()] == ["last", "random"]
     drawn = [sum(len(bar.get_paths()) for bar in axes.collections) for axes in strips]
     assert sum(drawn) == 2 * 20 + 2 * 2  # every frame of both folds, and a grey strip under each
+
+
+@pytest.mark.parametrize(("train", "unused"), [([("01", 0)], []), ([], ["not used"])])
+def test_legend_of_the_splits_has_what_is_not_used_where_there_is_such(train, unused):
+    split = Split("f", train=train, validation=[], test=[("01", 1)])
+    (legend,) = data_figures.draw_splits([split], {"01": 2}).legends
+    assert [text.get_text() for text in legend.get_texts()][3:] == unused
 
 
 def test_the_published_number_of_images():
