@@ -255,8 +255,8 @@ def frame_sentence(metrics, examples, fold):
     example = next(iter(examples.values()))
     place = f"Video {example['video']}, frame {example['frame']}, fold {fold}."
     low, high = min(scores, key=scores.get), max(scores, key=scores.get)
-    if len(scores) < 3:
-        each = " and ".join(f"{score:.3f} ({arm})" for arm, score in scores.items())
+    if len(scores) < 5:
+        each = ", ".join(f"{score:.3f} ({arm})" for arm, score in scores.items())
         return f"{place} F1 of this frame: {each}."
     return (
         f"{place} F1 of this frame is from {scores[low]:.3f} ({low}) to {scores[high]:.3f} "
@@ -306,8 +306,8 @@ def cost_sentence(costs, runs):
         return ""
     cheap, best = known.iloc[0], known.loc[known["mean"].idxmax()]
     sentence = (
-        f"The cheapest is {cheap.arm}, {cheap['mean']:.3f} after {cheap.minutes:.1f} minutes a "
-        f"run; the best is {best.arm}, {best['mean']:.3f} after {best.minutes:.1f}."
+        f"The cheapest is {cheap.arm}, {cheap['mean']:.3f} after {cheap.minutes:.1f} minutes, the "
+        f"median of its runs; the best is {best.arm}, {best['mean']:.3f} after {best.minutes:.1f}."
     )
     trained = runs[runs.side == "test"]
     pace = (trained.minutes / trained.updates).groupby(trained.arm)

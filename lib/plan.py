@@ -389,6 +389,9 @@ def notebook_fingerprint(name, profile, record, runs):
     content.append([path.read_text(encoding="utf-8") for path in published])
     if name == "02_augmentation":
         content.append(_online_augmentation(profile))
+    if name == "03_weight_maps":
+        # It draws the map of this arm, too.
+        content.append(params.load("base").arms["gap_weighted_25"]["weight_map.sigma"])
     if name in SUMMARIES:
         content.append([[run.name, run.fingerprint, is_done(run, profile.outputs)] for run in runs])
         content.append(profile.about)

@@ -38,6 +38,8 @@ DISPLAY_FORMULA = r"(?<!\\)\$\$(?P<math_block_tex>[^$`]+)\$\$"
 FORMULA_LINES = r"^ {0,3}\$\$[^$`]+\$\$"
 # A number with its interval and perhaps a share, as text; or the dash of a missing one.
 INTERVAL = re.compile(r"–|[-−+]?[\d.]+( \([-−+\d. to]+\))?( \[\d+%\])?")
+# What stands behind the number, which the page writes smaller.
+BEHIND = re.compile(r" (\([^<]*)")
 # A difference, written with its sign, whose interval leaves out zero, as far as its digits show.
 DECIDED = re.compile(r"[−+][\d.]+ \(([−+])(?=.*[1-9].* to)[\d.]+ to \1(?=.*[1-9])[\d.]+\)")
 LOADING = {"src", "srcset", "poster", "data", "xlink:href"}
@@ -120,6 +122,7 @@ def table(
         tag = "td" if position else 'th scope="row"'
         cells = [_cell(value, name, formats.get(name)) for value in values]
         if kind == "interval":
+            cells = [BEHIND.sub(r" <small>\1</small>", cell) for cell in cells]
             cells = [cell.replace("-", "\N{MINUS SIGN}") for cell in cells]
         columns.append(
             [f'<th scope="col" class="{kind}">{escape(str(name))}</th>']

@@ -127,7 +127,7 @@ def test_scores_of_the_frame_that_is_shown(metrics):
     example = {"video": np.str_("02"), "frame": np.int64(7)}
     pair = dict.fromkeys(["a", "b"], example)
     assert found.frame_sentence(metrics, pair, "last") == (
-        "Video 02, frame 7, fold last. F1 of this frame: 0.500 (a) and 0.250 (b)."
+        "Video 02, frame 7, fold last. F1 of this frame: 0.500 (a), 0.250 (b)."
     )
     sentence = found.frame_sentence(metrics, pair | {"c": example}, "last")
     assert "from 0.250 (b) to 0.750 (c)" in sentence
@@ -149,7 +149,10 @@ def test_cheapest_and_best_arm():
     runs = pd.DataFrame({"arm": ["a", "a", "b", "b"], "updates": [9, 9, 9, 8]})
     runs = runs.assign(side="test", minutes=[1.0, 2.5, 1.0, 9.0])
     sentence = found.cost_sentence(costs, runs)
-    ends = "The cheapest is b, 0.400 after 2.0 minutes a run; the best is c, 0.600 after 3.0."
+    ends = (
+        "The cheapest is b, 0.400 after 2.0 minutes, the median of its runs; the best is c, 0.600 "
+        "after 3.0."
+    )
     assert sentence.startswith(f"{ends} An update of one arm")
     # Nine minutes for 8 updates against one for 9.
     assert "took up to 10 times as long" in sentence
