@@ -118,7 +118,8 @@ def test_differences_are_counted_by_their_whole_interval():
 
 @pytest.fixture
 def metrics():
-    rows = [("a", 7, 0.5), ("b", 7, 0.25), ("c", 7, 0.75), ("a", 8, 0.9)]
+    rows = [("a", 7, 0.5), ("b", 7, 0.25), ("c", 7, 0.75), ("d", 7, 0.6), ("e", 7, 0.7)]
+    rows += [("a", 8, 0.9)]
     table = pd.DataFrame(rows, columns=["arm", "frame", "value"])
     return table.assign(fold="last", seed=0, video="02", metric="f1")
 
@@ -129,7 +130,7 @@ def test_scores_of_the_frame_that_is_shown(metrics):
     assert found.frame_sentence(metrics, pair, "last") == (
         "Video 02, frame 7, fold last. F1 of this frame: 0.500 (a), 0.250 (b)."
     )
-    sentence = found.frame_sentence(metrics, pair | {"c": example}, "last")
+    sentence = found.frame_sentence(metrics, dict.fromkeys("abcde", example), "last")
     assert "from 0.250 (b) to 0.750 (c)" in sentence
     assert found.frame_sentence(metrics, {}, "last") == ""
 
