@@ -2,10 +2,11 @@
 
 import math
 
+import seaborn
 from matplotlib.figure import Figure
 
 from lib.claims import PUBLISHED_RECIPE
-from lib.curves import draw_seeds, legend_below, mark_plateau
+from lib.curves import legend_below, mark_plateau
 from lib.figures import WIDTH, arm_colour, style
 
 # Arms that are read against each other share panels; what is in none of these comes last.
@@ -68,7 +69,7 @@ def draw_arms_by_update(histories, arms, *, metric, label):
         for panel, fold in zip(row, folds, strict=True):
             for arm in reversed(members):  # the first, which others are compared with, on top
                 chosen = histories[(histories.arm == arm) & (histories.fold == fold)]
-                draw_seeds(panel, chosen, metric, color=arm_colour(arm), label=arm)
+                _draw_seeds(panel, chosen, metric, color=arm_colour(arm), label=arm)
             panel.set_title(f"{title}, fold {fold}", loc="left")
             _set_scales(panel, metric)
         if metric != "val_loss" and _last_values(histories, members, metric).min() > 0.6:
@@ -136,7 +137,7 @@ def draw_two_studies(histories, studies, *, metric, label):
     for panel, arm in zip(panels.flat, arms, strict=False):
         for study, look in zip(studies, looks, strict=True):
             chosen = histories[(histories.arm == arm) & (histories.study == study)]
-            draw_seeds(panel, chosen, metric, label=study, **look)
+            _draw_seeds(panel, chosen, metric, label=study, **look)
         panel.set_title(arm)
         _set_scales(panel, metric)
     for panel in panels.flat[len(arms) :]:
@@ -148,6 +149,14 @@ def draw_two_studies(histories, studies, *, metric, label):
     figure.supylabel(label)
     legend_below(figure, panels[0, 0])
     return figure
+
+
+def _draw_seeds(panel, runs, metric, **look):
+    """Draw the mean over the seeds of an arm, and a band from the lowest to the highest."""
+    band = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.15, "lw": 0}}
+    look |= {"marker": ".", "ms": 5, "mew": 0, "legend": False}
+    seaborn.lineplot(runs, x="updates", y=metric, ax=panel, **band, **look)
+    panel.set(xlabel="", ylabel="")
 
 
 def _last_values(histories, arms, metric):

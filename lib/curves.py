@@ -5,7 +5,6 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -77,7 +76,7 @@ def draw_published_curves(histories, published, *, metric, axis, column):
     Returns
     -------
     matplotlib.figure.Figure
-        A line an arm, as `draw_seeds` draws it: training whole, validation dashed.
+        A line a run, in the colour of its arm: training whole, validation dashed.
     """
     if axis == "epoch":
         histories = histories[~histories.arm.isin(MATCHED)]
@@ -91,8 +90,9 @@ def draw_published_curves(histories, published, *, metric, axis, column):
             panel.plot(theirs[axis], theirs.value, line, color=PUBLISHED_COLOUR)
             # The first lies on top, and lowest the arm that is the same for longer.
             for name in [name for name in reversed(names) if name in drawn]:
-                runs, look = histories[histories.arm == name], {"color": arm_colour(name)}
-                draw_seeds(panel, runs, prefix + column, axis=axis, ls=line, **look)
+                for _, run in histories[histories.arm == name].groupby("seed"):
+                    look = {"color": arm_colour(name), "lw": 1, "marker": ".", "ms": 4}
+                    panel.plot(run[axis], run[prefix + column], line, **look)
         panel.set_title(f"({letter}) {'with' if arm == 'augmented' else 'without'} augmentation")
         panel.set_xlabel("epoch" if axis == "epoch" else "updates")
         if axis == "updates":
@@ -300,25 +300,6 @@ def by_update(published, updates):
         The same with the column ``updates``.
     """
     return published.assign(updates=published.epoch * published.arm.map(updates))
-
-
-def draw_seeds(panel, runs, metric, *, axis="updates", **look):
-    """Draw the mean over the seeds of an arm, and a band from the lowest to the highest.
-
-    Parameters
-    ----------
-    panel : matplotlib.axes.Axes
-    runs : pandas.DataFrame
-        Histories of the arm.
-    metric, axis : str
-        Columns of the histories: what is drawn, and what runs to the right.
-    **look
-        Of the line.
-    """
-    band = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.15, "lw": 0}}
-    look |= {"marker": ".", "ms": 5, "mew": 0, "legend": False}
-    seaborn.lineplot(runs, x=axis, y=metric, ax=panel, **band, **look)
-    panel.set(xlabel="", ylabel="")
 
 
 def _panels(count):

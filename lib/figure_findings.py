@@ -88,10 +88,10 @@ def _end(arm, runs, column, curve):
     if runs.empty or curve.empty:
         return ""
     last = runs.sort_values("epoch").groupby("seed").last()
-    end = f"{arm} {last[column].mean():.2f} after {value_range(last.epoch, '.0f')}"
+    end = f"{arm} {value_range(last[column], '.2f')} after {value_range(last.epoch, '.0f')}"
     if last.epoch.min() < curve.index.max():
-        then = curve[last.epoch.clip(upper=curve.index.max())].mean()
-        end += f" (published {then:.2f} after as many)"
+        then = curve[last.epoch.clip(upper=curve.index.max())]
+        end += f" (published {value_range(then, '.2f')} after as many)"
     return end
 
 

@@ -6,7 +6,7 @@ from lib.results import made, uncompleted
 from lib.tables import how_many_runs, interval, value_range
 
 # Effects (params/claims.yaml) that answer whether augmentation makes it work.
-ANSWERS = ("own_epochs_3", "copies_3", "published_copies", "published_tuned", "rigid_elastic")
+ANSWERS = ("copies_3", "published_tuned")
 
 
 def data_sentence(profile, record, runs):
@@ -402,18 +402,19 @@ def published_sentence(summary, histories, published, fold):
         ("repeated", "with exact copies, by the same stopping rule,"),
         ("none", "without augmentation"),
     ):
-        rows = summary[summary.arm == f"{name}{suffix}"].set_index("metric")
-        if rows.empty:
+        rows = {row.metric: row for row in summary[summary.arm == f"{name}{suffix}"].itertuples()}
+        if not rows:
             continue
-        f1, iou = rows["mean"]["f1_pooled"], rows["mean"]["mean_iou_pooled"]
+        f1, iou = rows["f1_pooled"], rows["mean_iou_pooled"]
         runs = histories[histories.arm == f"{name}{suffix}"].set_index("updates")
         kept = runs.groupby("seed").val_loss.idxmin()
         own = (
-            f"{words} F1 {f1:.3f} and mean IoU {iou:.3f}, after {value_range(kept, '.0f')} updates"
+            f"{words} F1 {interval(f1)} and mean IoU {interval(iou)}, after "
+            f"{value_range(kept, '.0f')} updates"
         )
         if f"f1_{name}" in theirs:
             own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
-        said.append(f"{own}, from {how_many_runs(rows.n_seeds.iloc[0])}")
+        said.append(f"{own}, from {how_many_runs(f1.n_seeds)}")
     return f"{sentence} {'; '.join(said)}."
 
 

@@ -186,7 +186,7 @@ def answer_table(effects, cell_effects, ids, folds, headline):
     Returns
     -------
     pandas.DataFrame
-        difference, runs, a column of F1 a fold, and SEG, all text.
+        difference (and how many runs each arm has), a column of F1 a fold, and SEG, all text.
     """
     f1 = effects[(effects.metric == "f1_pooled") & effects.fold.isin(folds)]
     seg = cell_effects[(cell_effects.metric == "seg_gt") & (cell_effects.fold == headline)]
@@ -196,7 +196,9 @@ def answer_table(effects, cell_effects, ids, folds, headline):
         found = pd.concat([own, cells])
         if found.empty:
             continue
-        row = {"difference": found.what.iloc[0], "runs": value_range(found.n_seeds, ".0f")}
+        runs = value_range(found.n_seeds, ".0f")
+        runs = "single runs" if runs == "1" else f"{runs} runs"
+        row = {"difference": f"{found.what.iloc[0]} ({runs})"}
         for fold in folds:
             row[f"F1, {_fold_head(fold)}"] = _first_interval(own[own.fold == fold])
         rows.append(row | {f"SEG, {_fold_head(headline)}": _first_interval(cells)})

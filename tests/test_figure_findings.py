@@ -48,17 +48,17 @@ def test_ends_are_means_over_seeds_beside_the_last_published_value(histories):
     settings = {"metric": "loss", "column": "val", "split": "validation"}
     sentence = found.ends_sentence(histories, published, **settings)
     assert sentence == (
-        "Where the validation curves end: published without 2.00 after 2 epochs, here none 0.60 "
-        "after 2."
+        "Where the validation curves end: published without 2.00 after 2 epochs, here none 0.50 to "
+        "0.70 after 2."
     )
     assert found.ends_sentence(histories, longer, **settings) == (
-        "Where the validation curves end: published without 5.00 after 7 epochs, here none 0.60 "
-        "after 2 (published 2.00 after as many)."
+        "Where the validation curves end: published without 5.00 after 7 epochs, here none 0.50 to "
+        "0.70 after 2 (published 2.00 after as many)."
     )
     stopped = histories[(histories.seed == 0) | (histories.epoch < 2)]
     assert found.ends_sentence(stopped, published, **settings) == (
-        "Where the validation curves end: published without 2.00 after 2 epochs, here none 0.50 "
-        "after 1 to 2 (published 5.50 after as many)."
+        "Where the validation curves end: published without 2.00 after 2 epochs, here none 0.30 to "
+        "0.70 after 1 to 2 (published 2.00 to 9.00 after as many)."
     )
     assert found.ends_sentence(histories[:0], published, **settings) == ""
     both = pd.concat([published.assign(arm="augmented", value=9.0), published])

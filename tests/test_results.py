@@ -515,7 +515,7 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
         }
     )
     rows = [
-        {"arm": arm, "metric": metric, "mean": mean, "n_seeds": 1}
+        {"arm": arm, "metric": metric, "mean": mean, "ci_low": 0, "ci_high": 1, "n_seeds": 1}
         for arm, f1, iou in (("augmented_full", 0.7, 0.5), ("augmented_1e-3", 0.9, 0.8))
         for metric, mean in (("f1_pooled", f1), ("mean_iou_pooled", iou))
     ]
@@ -524,8 +524,8 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
     assert findings.published_sentence(*told) == (
         "Of the 2 learning rates at which the published recipe with augmentation was trained for "
         "up to the published length, 0.001 has the lowest validation loss, 0.200. Test scores at "
-        "that rate, fold last: with augmentation F1 0.900 and mean IoU 0.800, after 20 updates "
-        "(published 0.891 and 0.77), from a single run."
+        "that rate, fold last: with augmentation F1 0.900 (0.000 to 1.000) and mean IoU 0.800 "
+        "(0.000 to 1.000), after 20 updates (published 0.891 and 0.77), from a single run."
     )
     short = histories.assign(arm="augmented")
     assert findings.published_sentence(pd.DataFrame(rows), short, published, "last") == ""

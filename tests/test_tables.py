@@ -101,11 +101,11 @@ def test_answer_table_has_every_fold_beside_the_mean():
     folds = ["last", "video", "01to02"]
     table = tables.answer_table(own, cells, ["that", "not run", "this"], folds, "video")
     heads = ["F1, last", "F1, both videos", "F1, 01to02", "SEG, both videos"]
-    assert list(table) == ["difference", "runs", *heads]
+    assert list(table) == ["difference", *heads]
     up, down = "+0.200 (+0.100 to +0.300)", "−0.200 (−0.300 to −0.100)"
     assert table.to_numpy().tolist() == [
-        ["that", "1", "+0.050 (−0.010 to +0.110)", "–", "–", "–"],
-        ["this", "2 to 3", "–", up, down, up],
+        ["that (single runs)", "+0.050 (−0.010 to +0.110)", "–", "–", "–"],
+        ["this (2 to 3 runs)", "–", up, down, up],
     ]
 
 
