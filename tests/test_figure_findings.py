@@ -65,7 +65,7 @@ def test_ends_are_means_over_seeds_beside_the_last_published_value(histories):
     full = pd.concat([histories.assign(arm="augmented_full"), histories])
     assert found.ends_sentence(full[full.arm != "augmented"], both, **settings).startswith(
         "Where the validation curves end: published with augmentation 9.00 after 2 epochs, here "
-        "augmented_full 0.30 after 2"
+        "augmented_full 0.10 to 0.50 after 2"
     )
 
 
