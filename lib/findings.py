@@ -366,13 +366,15 @@ def truth_sentence(truth, pairs):
     )
 
 
-def published_sentence(summary, histories, published, fold):
+def published_sentence(summary, metrics, histories, published, fold):
     """Say what the published recipe scores at the learning rate at which it gets furthest.
 
     Parameters
     ----------
     summary : pandas.DataFrame
         Rows of one fold.
+    metrics : pandas.DataFrame
+        Tidy metrics of every run.
     histories : pandas.DataFrame
         Histories of that fold.
     published : pandas.DataFrame
@@ -414,8 +416,17 @@ def published_sentence(summary, histories, published, fold):
         )
         if f"f1_{name}" in theirs:
             own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
-        said.append(f"{own}, from {how_many_runs(f1.n_seeds)}")
+        said.append(f"{own}, from {_each_run(metrics, f1.arm, fold)}")
     return f"{sentence} {'; '.join(said)}."
+
+
+def _each_run(metrics, arm, fold):
+    """Say how many runs of an arm there are, and what each scores where there are several."""
+    own = metrics[(metrics.arm == arm) & (metrics.fold == fold) & metrics.metric.isin(COUNTS)]
+    sums = own.groupby(["seed", "metric"]).value.sum().unstack(fill_value=0)
+    each = [f"{scores(counts)['f1']:.3f}" for _, counts in sums.iterrows()]
+    runs = how_many_runs(len(each))
+    return f"{runs} of F1 {', '.join(each)}" if len(each) > 1 else runs
 
 
 def effect_sentences(effects, fold, metric, what):

@@ -399,7 +399,7 @@ def notebook_fingerprint(name, profile, record, runs):
         # It draws the network of the published size.
         content.append(params.load("paper").arms["augmented"])
     if name == "06_report":
-        content.append(_larger(profile))
+        content += [_larger(profile), params.describe(profile)]
     return _hash(content)
 
 

@@ -520,15 +520,21 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
         for metric, mean in (("f1_pooled", f1), ("mean_iou_pooled", iou))
     ]
     published = pd.DataFrame({"id": ["f1_augmented", "iou_augmented"], "value": [0.891, 0.77]})
-    told = (pd.DataFrame(rows), histories, published, "last")
+    counts = [("augmented_1e-3", "last", 0, name, 1.0) for name in ("tp", "fp", "fn", "tn")]
+    counts += [(arm, fold, 0, "tp", 9.0) for arm, fold in (("none", "last"), ("a", "random"))]
+    metrics = pd.DataFrame(counts, columns=["arm", "fold", "seed", "metric", "value"])
+    told = (pd.DataFrame(rows), metrics, histories, published, "last")
     assert findings.published_sentence(*told) == (
         "Of the 2 learning rates at which the published recipe with augmentation was trained for "
         "up to the published length, 0.001 has the lowest validation loss, 0.200. Test scores at "
         "that rate, fold last: with augmentation F1 0.900 (0.000 to 1.000) and mean IoU 0.800 "
         "(0.000 to 1.000), after 20 updates (published 0.891 and 0.77), from a single run."
     )
+    second = metrics.assign(seed=1, value=3.0).replace({"metric": {"fp": "tp"}})
+    several = findings.published_sentence(told[0], pd.concat([metrics, second]), *told[2:])
+    assert several.endswith("from 2 runs of F1 0.500, 0.800.")
     short = histories.assign(arm="augmented")
-    assert findings.published_sentence(pd.DataFrame(rows), short, published, "last") == ""
+    assert findings.published_sentence(*told[:2], short, *told[3:]) == ""
 
 
 def test_leakage_sentence_lists_the_arms():
