@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import evaluation, findings, params, plan, results
+from lib import evaluation, findings, params, plan, recipe_findings, results
 from lib.evaluation import save_examples
 from lib.files import StateError
 
@@ -279,39 +279,39 @@ def test_published_recipe_is_set_beside_what_looks_at_nothing():
     means = {"none": 0.6, "repeated": 0.7, "all_foreground": 0.65, "local_variance": 0.8}
     others = {"aspp": 0.9, "augmented_1e-3": 0.95}
     table = fold_summary("last", 1, **means, **others).replace("iou_pooled", "f1_pooled")
-    assert findings.blind_sentence(table, "last") == (
+    assert recipe_findings.blind_sentence(table, "last") == (
         "On fold last the arms of the published recipe at the learning rate of the scan score F1 "
         "0.600 to 0.700. Marking every pixel as cell scores 0.650, a threshold on how rough the "
         "image is 0.800."
     )
-    assert findings.blind_sentence(table[table.arm == "aspp"], "last") == ""
+    assert recipe_findings.blind_sentence(table[table.arm == "aspp"], "last") == ""
 
 
 def test_guess_that_has_the_published_score():
     # Half of the pixels are cell: marking all scores 2/3, and marking a half scores a half.
     table = fold_summary("last", 1, all_foreground=2 / 3).replace("iou_pooled", "f1_pooled")
     published = pd.DataFrame({"id": ["f1_none", "iou_none"], "value": [0.5, 0.3]})
-    assert findings.chance_sentence(table, published, "last") == (
+    assert recipe_findings.chance_sentence(table, published, "last") == (
         "The published scores without augmentation, F1 0.5 and mean IoU 0.3, are about those of a "
         "guess: marking 50% of the pixels of the test frames of fold last at random scores F1 0.5 "
         "and mean IoU 0.333."
     )
-    assert findings.chance_sentence(table, published.assign(value=0.7), "last") == ""
+    assert recipe_findings.chance_sentence(table, published.assign(value=0.7), "last") == ""
 
 
 def test_length_is_set_beside_that_of_the_published_run():
     histories = pd.DataFrame({"arm": "augmented", "epoch": [1, 2], "updates": [100, 200]})
     size = {"image.size": 64, "model.filters": 4}
-    sentence = findings.length_sentence(histories, size, {"augmented": 50}, 16)
+    sentence = recipe_findings.length_sentence(histories, size, {"augmented": 50}, 16)
     assert "had 2 epochs or 200 updates, 25% of those of the published run (16 epochs)" in sentence
     assert "64 px, 4 filters" in sentence
     full = pd.DataFrame({"arm": "augmented_full", "epoch": [8], "updates": [600]})
-    assert findings.length_sentence(
+    assert recipe_findings.length_sentence(
         pd.concat([histories, full]), size, {"augmented": 50}, 16
     ) == sentence + (
         " What comes later is shown by augmented_full with 8 epochs or 75% of the updates."
     )
-    assert findings.length_sentence(histories[:0], size, {"augmented": 50}, 16) == ""
+    assert recipe_findings.length_sentence(histories[:0], size, {"augmented": 50}, 16) == ""
 
 
 def test_code_sentence_names_the_commits():
@@ -340,21 +340,21 @@ def test_scan_sentence_reads_the_chosen_trial():
             "chosen": [False, True, False],
         }
     )
-    sentence = findings.scan_sentence(trials)
+    sentence = recipe_findings.scan_sentence(trials)
     for words in ("uses 0.01,", "0.634", "400 updates", "0.612", "1 of 3 rates left", "1 diverged"):
         assert words in sentence
     other = trials.assign(chosen=[True, False, False], left_plateau=False, diverged=False)
-    sentence = findings.scan_sentence(other)
+    sentence = recipe_findings.scan_sentence(other)
     for words in ("uses 0.001,", "0.700", "0.690", "none of 3 rates left", "none diverged"):
         assert words in sentence
 
 
 def test_scan_sentence_without_a_scan_or_a_usable_rate():
     none = pd.DataFrame({"learning_rate": [], "chosen": []})
-    assert "No learning rate was searched for" in findings.scan_sentence(none)
+    assert "No learning rate was searched for" in recipe_findings.scan_sentence(none)
     lost = {"learning_rate": [1.0], "updates": 6, "diverged": True}
     lost = pd.DataFrame(lost | {"left_plateau": False, "chosen": False})
-    assert "None can be used" in findings.scan_sentence(lost)
+    assert "None can be used" in recipe_findings.scan_sentence(lost)
 
 
 def test_truth_sentence_counts_the_test_frames_alone():
@@ -496,12 +496,12 @@ def test_arms_that_do_not_look_at_the_image_are_named():
         ("gap", "last", 0.1, 0.5),
     ]
     shares = pd.DataFrame(rows, columns=["arm", "fold", "share", "marked"])
-    sentence = findings.one_answer_sentence(shares, "last")
+    sentence = recipe_findings.one_answer_sentence(shares, "last")
     assert "called cell: none 90% to 100% (50% to 70%)." in sentence
     assert "With the tuned recipe: none_tuned 20% (50%)." in sentence
     assert "Published recipe, other folds: 40%." in sentence
     assert "gap" not in sentence
-    assert findings.one_answer_sentence(shares[3:], "last") == ""
+    assert recipe_findings.one_answer_sentence(shares[3:], "last") == ""
 
 
 def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
@@ -524,17 +524,17 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
     counts += [(arm, fold, 0, "tp", 9.0) for arm, fold in (("none", "last"), ("a", "random"))]
     metrics = pd.DataFrame(counts, columns=["arm", "fold", "seed", "metric", "value"])
     told = (pd.DataFrame(rows), metrics, histories, published, "last")
-    assert findings.published_sentence(*told) == (
+    assert recipe_findings.published_sentence(*told) == (
         "Of the 2 learning rates at which the published recipe with augmentation was trained for "
         "up to the published length, 0.001 has the lowest validation loss, 0.200. Test scores at "
         "that rate, fold last: with augmentation F1 0.900 (0.000 to 1.000) and mean IoU 0.800 "
         "(0.000 to 1.000), after 20 updates (published 0.891 and 0.77), from a single run."
     )
     second = metrics.assign(seed=1, value=3.0).replace({"metric": {"fp": "tp"}})
-    several = findings.published_sentence(told[0], pd.concat([metrics, second]), *told[2:])
+    several = recipe_findings.published_sentence(told[0], pd.concat([metrics, second]), *told[2:])
     assert several.endswith("from 2 runs of F1 0.500, 0.800.")
     short = histories.assign(arm="augmented")
-    assert findings.published_sentence(*told[:2], short, *told[3:]) == ""
+    assert recipe_findings.published_sentence(*told[:2], short, *told[3:]) == ""
 
 
 def test_leakage_sentence_lists_the_arms():
