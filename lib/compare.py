@@ -204,7 +204,10 @@ def _frames(a, b, drawn, scratch):
                 yield f"Of `{arm}` the two kept no frame in common."
                 continue
             titles = [f"{arm}, {study.name}" for study in (a, b)]
-            figure = figures.draw_mistakes(list(zip(titles, pair, strict=True)))
+            figure = figures.draw_mistakes(
+                list(zip(titles, pair, strict=True)),
+                threshold=a.runs[arm, fold, 0]["evaluation.threshold"],
+            )
             yield report.figure(
                 figures.save(figure, scratch, f"frame_{arm}"),
                 number=next(drawn),

@@ -362,7 +362,7 @@ def draw_every_arm(image, predictions, truth, *, pixel_size=None):
 
 
 @style()
-def draw_mistakes(examples, *, threshold=0.5, pixel_size=None):
+def draw_mistakes(examples, *, threshold, pixel_size=None):
     """Draw where predictions are wrong: image, probability, and each pixel right, missed or false.
 
     Parameters

@@ -48,6 +48,7 @@ def write_study(folder, arms, *, tp=50, folds=("last",), seeds=1, data=DATA, fra
 
 def write_run(run, settings, fold, tp, frames):
     run.mkdir(parents=True)
+    settings = {"evaluation.threshold": 0.5} | settings
     (run / "params.yaml").write_text(yaml.safe_dump(settings))
     (run / "provenance.json").write_text(json.dumps({"commit": "abcdef0123", "dirty": False}))
     history = pd.DataFrame({"updates": [10, 20], "val_loss": [0.6, 0.5], "val_f1": [0.2, tp / 100]})
@@ -281,7 +282,7 @@ def outputs(tmp_path, monkeypatch):
 
 
 def texts(page):
-    return re.sub(r"data:image[^\"]*", "", page.read_text(encoding="utf-8"))
+    return re.sub(r"data:image[^\"]*|</?small>", "", page.read_text(encoding="utf-8"))
 
 
 def test_page_shows_everything_and_loads_nothing(outputs, capsys):

@@ -203,7 +203,7 @@ def test_missed_pixels_are_blue_and_false_ones_orange():
     probability[5:35, 5:8] = 0.4
     probability[5:35, 0:2] = 0.6
     one = example(IMAGE, truth, probability)
-    drawn = figures.draw_mistakes([("an arm, worst: video 02 frame 7", one)])
+    drawn = figures.draw_mistakes([("an arm, worst: video 02 frame 7", one)], threshold=0.5)
     image, shown_probability, mistakes = shown(drawn)
     np.testing.assert_array_equal(image, one["image"])
     np.testing.assert_array_equal(shown_probability, probability)
@@ -234,7 +234,7 @@ def test_mistakes_have_a_row_an_example():
         (name, example(scale * IMAGE, truth, np.float16(truth > 0)))
         for name, scale in (("first", 1), ("second", 0.5), ("third", 0.25))
     ]
-    drawn = figures.draw_mistakes(examples)
+    drawn = figures.draw_mistakes(examples, threshold=0.5)
     assert [title[4:] for title in titles(drawn)[::3]] == ["first", "second", "third"]
     for row, (_, one) in enumerate(examples):
         np.testing.assert_array_equal(shown(drawn)[3 * row], one["image"])
