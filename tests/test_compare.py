@@ -98,7 +98,9 @@ def test_a_setting_that_differs_on_one_fold_only_names_it(tmp_path):
         write_study(tmp_path / name, {"none": {"rate": 0.1}}, folds=["last", "random"])
         for name in ("x", "y")
     ]
-    (folders[1] / "runs/none/random/seed0/params.yaml").write_text("rate: 0.2\n")
+    (folders[1] / "runs/none/random/seed0/params.yaml").write_text(
+        "evaluation.threshold: 0.5\nrate: 0.2\n"
+    )
     a, b = (comparison.read_study(folder, folder.name) for folder in folders)
     (row,) = comparison.setting_differences(a, b).to_dict("records")
     assert row == {"setting": "rate", "x": "0.1", "y": "0.2", "arms": "none (fold random)"}
