@@ -160,6 +160,12 @@ def test_contents_and_cross_references_land(wide):
         assert end > 0, target
 
 
+def test_nothing_cuts_a_table_that_uses_the_margin(wide):
+    tables = wide.locator(".output > .scroll")
+    around = "boxes => boxes.map(box => getComputedStyle(box.parentElement).overflowX)"
+    assert set(tables.evaluate_all(around)) == {"visible"}
+
+
 def test_contents_mark_the_section_in_view(wide):
     last = wide.locator("nav a").last
     last.click()
