@@ -157,7 +157,7 @@ def false_sentence(counts, arm, fold):
 
 
 def shown_frames(profile, runs, summary):
-    """Read the frames of the first fold that figures show, and the cells that are drawn in them.
+    """Read the frames of the first fold that figures show, and the cells found in them.
 
     Parameters
     ----------
@@ -171,9 +171,11 @@ def shown_frames(profile, runs, summary):
     frames : dict
         From `cell_frames.read_frames`.
     found : dict of str to dict
-        By reading, the best last: cells by video and frame.
+        By reading: cells by video and frame.
+    chosen : list of str
+        Readings that are drawn, the best last.
     """
     _, folds = results.headline_folds(profile)
     frames = read_frames(profile.outputs / "cells" / f"frames_{folds[0]}.npz")
     found = shown_cells(profile, runs, folds[0])
-    return frames, {name: found[name] for name in cell_figures.choose_shown(list(found), summary)}
+    return frames, found, cell_figures.choose_shown(list(found), summary)

@@ -76,7 +76,7 @@ def ends_sentence(histories, published, *, metric, column, split):
     ):
         curve = theirs[theirs.arm == published_arm].set_index("epoch").value
         ends = [_end(arm, histories[histories.arm == arm], column, curve) for arm in ours]
-        if any(ends) and len(curve):
+        if any(ends):
             last = curve.index.max()
             here = ", ".join(end for end in ends if end)
             parts.append(f"published {words} {curve[last]:.2f} after {last} epochs, here {here}")

@@ -87,3 +87,32 @@ def scores(counts):
     numbers = [np.float64(counts[name]) for name in COUNTS]
     with np.errstate(invalid="ignore", divide="ignore"):
         return {name: float(score(*numbers)) for name, score in SCORES.items()}
+
+
+def blind_guess(f1, foreground):
+    """Find the guess without a look at the image that scores a given F1.
+
+    Where a share p of the pixels is foreground, marking a share q at random has the expected
+    F1 2pq / (p + q).
+
+    Parameters
+    ----------
+    f1 : float
+        The score to be had, of 0 to 1.
+    foreground : float
+        Share of the pixels that is foreground.
+
+    Returns
+    -------
+    marked : float
+        Share of the pixels to mark; NaN where not even marking all of them scores that.
+    mean_iou : float
+        Mean IoU of that guess, or NaN.
+    """
+    if f1 > 2 * foreground / (1 + foreground):
+        return np.nan, np.nan
+    marked = foreground * f1 / (2 * foreground - f1)
+    found = foreground * marked
+    return marked, mean_iou(
+        found, marked - found, foreground - found, 1 - foreground - marked + found
+    )

@@ -1,8 +1,11 @@
 """Sentences of the report about the published recipe, made from the result tables."""
 
+import numpy as np
+
 from lib.claims import AT_SCAN, LONG, PUBLISHED_RECIPE
 from lib.findings import fold_words
-from lib.metrics import COUNTS, mean_iou, scores
+from lib.metrics import blind_guess
+from lib.results import f1_of_runs
 from lib.tables import how_many_runs, interval, value_range
 
 
@@ -64,8 +67,6 @@ def blind_sentence(summary, fold):
 def chance_sentence(summary, published, fold):
     """Say what guessing without a look at the image scores that has the published F1.
 
-    Of a share p of foreground, marking a share q at random scores F1 = 2pq / (p + q).
-
     Parameters
     ----------
     summary : pandas.DataFrame
@@ -80,17 +81,16 @@ def chance_sentence(summary, published, fold):
         Empty where no guess has the published F1.
     """
     all_marked = summary[(summary.arm == "all_foreground") & (summary.metric == "f1_pooled")]
+    highest = all_marked["mean"].iloc[0]
     theirs = published.set_index("id").value
-    f1, highest = theirs.f1_none, all_marked["mean"].iloc[0]
-    if f1 > highest:
+    marked, iou = blind_guess(theirs.f1_none, highest / (2 - highest))
+    if np.isnan(marked):
         return ""
-    p = highest / (2 - highest)
-    q = p * f1 / (2 * p - f1)
-    iou = mean_iou(p * q, (1 - p) * q, p * (1 - q), (1 - p) * (1 - q))
     return (
-        f"The published scores without augmentation, F1 {f1:g} and mean IoU {theirs.iou_none:g}, "
-        f"are about those of a guess: marking {q:.0%} of the pixels of the test frames of "
-        f"{fold_words(fold)} at random scores F1 {f1:g} and mean IoU {iou:.3f}."
+        f"The published scores without augmentation, F1 {theirs.f1_none:g} and mean IoU "
+        f"{theirs.iou_none:g}, are about those of a guess: marking {marked:.0%} of the pixels of "
+        f"the test frames of {fold_words(fold)} at random scores F1 {theirs.f1_none:g} and mean "
+        f"IoU {iou:.3f}."
     )
 
 
@@ -231,8 +231,6 @@ def published_sentence(summary, metrics, histories, published, fold):
 
 def _each_run(metrics, arm, fold):
     """Say how many runs of an arm there are, and what each scores where there are several."""
-    own = metrics[(metrics.arm == arm) & (metrics.fold == fold) & metrics.metric.isin(COUNTS)]
-    sums = own.groupby(["seed", "metric"]).value.sum().unstack(fill_value=0)
-    each = [f"{scores(counts)['f1']:.3f}" for _, counts in sums.iterrows()]
+    each = [f"{f1:.3f}" for f1 in f1_of_runs(metrics, arm, fold)]
     runs = how_many_runs(len(each))
     return f"{runs} of F1 {', '.join(each)}" if len(each) > 1 else runs

@@ -7,6 +7,7 @@ import pandas as pd
 from lib import plan, scan
 from lib.evaluation import read_example, read_predictions
 from lib.files import StateError
+from lib.metrics import COUNTS, scores
 from lib.statistics import is_video_fold
 
 KEYS = ["arm", "fold", "seed"]
@@ -144,6 +145,26 @@ def read_metrics(profile, runs):
     return pd.concat([*tables, _read(baselines)], ignore_index=True)
 
 
+def f1_of_runs(metrics, arm, fold):
+    """Pool the test frames of each run of an arm.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        From `read_metrics`.
+    arm, fold : str
+
+    Returns
+    -------
+    pandas.Series
+        F1 by seed.
+    """
+    own = metrics[(metrics.arm == arm) & (metrics.fold == fold) & metrics.metric.isin(COUNTS)]
+    counts = own.groupby(["seed", "metric"]).value.sum().unstack(fill_value=0)
+    f1 = {seed: scores(pooled)["f1"] for seed, pooled in counts.iterrows()}
+    return pd.Series(f1, dtype=float)
+
+
 def one_answer(profile, runs):
     """Measure how much of what each finished run answers does not depend on the image.
 
@@ -192,6 +213,24 @@ def read_histories(profile, runs):
     if not tables:
         raise StateError(f"{profile.outputs}: no run is finished; run `make reproduce` first")
     return pd.concat(tables, ignore_index=True)
+
+
+def best_arm(profile, summary, metric):
+    """Name the arm of the profile with the highest mean of a metric.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    summary : pandas.DataFrame
+        Rows of one fold.
+    metric : str
+
+    Returns
+    -------
+    str
+    """
+    scored = summary[(summary.metric == metric) & summary.arm.isin(profile.arms)]
+    return scored.loc[scored["mean"].idxmax(), "arm"]
 
 
 def read_examples(profile, runs, fold, role="middle"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lib import metrics
@@ -68,3 +69,22 @@ def test_scores_are_tied_to_each_other(pair):
     np.testing.assert_allclose(scores["mean_iou"], (iou + back["iou"]) / 2)
     if f1 > 0:
         assert f1 == pytest.approx(2 / (1 / scores["precision"] + 1 / scores["recall"]))
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.01, 1))
+def test_blind_guess_scores_what_was_asked_for(foreground, marked):
+    f1 = 2 * foreground * marked / (foreground + marked)
+    counts = [
+        foreground * marked,
+        (1 - foreground) * marked,
+        foreground * (1 - marked),
+        (1 - foreground) * (1 - marked),
+    ]
+    assert metrics.blind_guess(min(f1, 2 * foreground / (1 + foreground)), foreground) == (
+        pytest.approx(marked),
+        pytest.approx(metrics.mean_iou(*counts)),
+    )
+
+
+def test_no_guess_beats_marking_everything():
+    assert np.isnan(metrics.blind_guess(0.7, 0.5)).all()

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from lib import metrics
 from lib.paths import OUTPUTS, ROOT
+from lib.results import f1_of_runs
 from lib.tables import how_many_runs, value_range
 
 STUDY = OUTPUTS / "study"
@@ -18,9 +18,7 @@ def published():
 def score(arm):
     """Say what the runs of an arm score on the split of the report."""
     table = pd.read_csv(STUDY / "metrics.csv", dtype={"video": str})
-    own = table[(table.arm == arm) & (table.fold == "last") & table.metric.isin(metrics.COUNTS)]
-    runs = own.groupby(["seed", "metric"]).value.sum().unstack()
-    f1 = pd.Series([metrics.scores(counts)["f1"] for _, counts in runs.iterrows()])
+    f1 = f1_of_runs(table, arm, "last")
     return f"F1 {value_range(f1, '.2f')} in {how_many_runs(len(f1))}"
 
 

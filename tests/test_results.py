@@ -471,6 +471,19 @@ def test_best_sentence_names_the_best_arm_and_the_score_without_looking():
     )
 
 
+def test_f1_of_a_run_is_pooled_over_its_frames():
+    counts = {"tp": [1, 3, 2], "fp": [0, 2, 0], "fn": [1, 1, 0], "tn": [0, 0, 0], "f1": [9, 9, 9]}
+    frames = pd.DataFrame(counts | {"seed": [0, 0, 1], "frame": [7, 8, 7]})
+    table = frames.melt(["seed", "frame"], var_name="metric").assign(arm="a", fold="last")
+    assert results.f1_of_runs(table, "a", "last").to_dict() == {0: 8 / 12, 1: 1.0}
+    assert results.f1_of_runs(table, "a", "video").empty
+
+
+def test_best_arm_is_one_of_the_profile(profile):
+    table = fold_summary("last", 1, none=0.5, none_tuned=0.6, previous_frame=0.9)
+    assert results.best_arm(profile, table, "iou_pooled") == "none_tuned"
+
+
 def test_share_of_pixels_with_one_answer_in_all_test_frames(profile, runs):
     finish(profile, runs, "none/last/seed0")
     finish(profile, runs, "scan_augmented_1e-03/last/seed0")
