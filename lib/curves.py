@@ -186,11 +186,11 @@ def draw_scores(summary, metric, label, published):
     blind = (rows.arm == "image_blind") & rows.metric.str.startswith("mean_iou")
     for chance in rows["mean"][blind]:
         panel.axvline(chance, color="#888888", lw=0.8, ls=":", label="image_blind")
-    panel.plot([], [], "o", color="#555555", label="reproduced, 95 % interval")
+    panel.plot([], [], "o", color="#555555", label="this study, 95 % interval")
     if published:
         panel.plot([], [], "D", mfc="none", mec="black", ls="", label="published")
     panel.set(yticks=range(len(rows)), yticklabels=rows.arm, xlabel=label, xlim=(0, 1))
-    panel.invert_yaxis()
+    panel.set_ylim(len(rows) - 0.5, -0.5)
     panel.grid(axis="x")
     legend_below(figure, panel)
     return figure

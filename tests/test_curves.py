@@ -240,7 +240,7 @@ def test_a_score_is_drawn_with_its_interval_its_value_and_the_published_one():
     assert [label.get_text() for label in panel.get_yticklabels()] == ["none", "augmented"]
     assert panel.yaxis_inverted()  # the first arm is on top
     assert (panel.get_xlabel(), panel.get_xlim()) == ("test F1", (0, 1))
-    assert legend(drawn) == ["reproduced, 95 % interval", "published"]
+    assert legend(drawn) == ["this study, 95 % interval", "published"]
 
 
 @pytest.mark.parametrize(("metric", "chance"), [("mean_iou_pooled", [0.125]), ("f1", [])])
@@ -252,7 +252,7 @@ def test_scores_mark_what_is_had_without_looking_where_it_is_the_best_that_can_b
     drawn = curves.draw_scores(pd.DataFrame(rows, columns=SUMMARY), metric, "test score", {})
     (panel,) = drawn.axes
     assert uprights(panel, "image_blind") == chance
-    assert legend(drawn) == [*(["image_blind"] if chance else []), "reproduced, 95 % interval"]
+    assert legend(drawn) == [*(["image_blind"] if chance else []), "this study, 95 % interval"]
     assert "D" not in {row.get_marker() for row in panel.lines}
 
 
