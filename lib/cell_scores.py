@@ -36,7 +36,7 @@ def read_counts(profile, runs):
     StateError
         If nothing was scored.
     """
-    paths = [reading.path(profile.outputs) for reading in cells.readings(profile, runs)]
+    paths = [reading.path(profile.outputs) for reading in _scored(profile, runs)]
     paths = [path for path in (cells.references_path(profile.outputs), *paths) if path.exists()]
     if not paths:
         raise StateError(f"{profile.outputs / 'cells'}: no cells are scored; run `make report`")
@@ -44,6 +44,12 @@ def read_counts(profile, runs):
         [pd.read_csv(path, dtype={"seed": str, "video": str}) for path in paths], ignore_index=True
     )
     return table.reindex(columns=[*cells.KEYS, "video", "frame", *COUNTED])
+
+
+def _scored(profile, runs):
+    """List the readings whose counts were made from these runs; those of other settings stay."""
+    found = cells.readings(profile, runs)
+    return [reading for reading in found if cells.is_done(reading, profile.outputs)]
 
 
 def step_name(arm, seed, turned):
@@ -222,18 +228,17 @@ def constants_table(profile, runs):
         grow, split, validation_seg, margin (of the fold, from `instances.field_margin`).
     """
     rows = []
-    for reading in cells.readings(profile, runs):
+    for reading in _scored(profile, runs):
         path = reading.path(profile.outputs).with_suffix(".json")
-        if path.exists():
-            record = json.loads(path.read_text(encoding="utf-8"))
-            keys = {key: getattr(reading, key) for key in ("arm", "fold", "seed", "turned")}
-            rows += [
-                keys
-                | {"method": method}
-                | chosen
-                | {"validation_seg": record["validation_seg"][method], "margin": record["margin"]}
-                for method, chosen in record["constants"].items()
-            ]
+        record = json.loads(path.read_text(encoding="utf-8"))
+        keys = {key: getattr(reading, key) for key in ("arm", "fold", "seed", "turned")}
+        rows += [
+            keys
+            | {"method": method}
+            | chosen
+            | {"validation_seg": record["validation_seg"][method], "margin": record["margin"]}
+            for method, chosen in record["constants"].items()
+        ]
     return pd.DataFrame(rows)
 
 
@@ -252,7 +257,7 @@ def shown_cells(profile, runs, fold):
         By name, from `step_name`, of the first seed or of the mean: cells by video and frame.
     """
     found = {}
-    for reading in cells.readings(profile, runs):
+    for reading in _scored(profile, runs):
         path = reading.path(profile.outputs).with_suffix(".npz")
         if reading.fold == fold and path.exists():
             name = step_name(reading.arm, str(reading.seed), reading.turned)

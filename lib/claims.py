@@ -9,13 +9,12 @@ import yaml
 from lib.model import count_convolutions, unet
 from lib.params import is_reference
 from lib.paths import PARAMS
+from lib.scan import PLATEAU
 from lib.statistics import UNDEFINED, arm_differences, fold_differences, of_fold
 
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
 CONTRADICTED, CANNOT_BE_TESTED = "contradicted", "cannot be tested"
 NOT_ORIGINAL_DATA = "not tested on the original data"
-# A training loss this far below ln 2 has left the plateau, as in params/base.yaml.
-PLATEAU = 0.05
 # Arms of the published recipe: at the learning rate of the scan; trained for up to as many epochs
 # as the published run, at three rates; and all.
 AT_SCAN = ("none", "augmented", "none_matched", "repeated", "augmented_full")

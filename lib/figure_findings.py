@@ -7,6 +7,7 @@ import pandas as pd
 from lib import claims
 from lib.instances import error_counts
 from lib.metrics import COUNTS
+from lib.scan import PLATEAU
 from lib.tables import value_range
 
 
@@ -167,7 +168,7 @@ def left_sentence(histories):
     -------
     str
     """
-    bound = math.log(2) - claims.PLATEAU
+    bound = math.log(2) - PLATEAU
     best = histories.groupby(["arm", "fold", "seed"], sort=False).val_loss.min()
     best = best.groupby("arm", sort=False).mean()
     left = [arm for arm, loss in best.items() if not loss < bound]

@@ -384,6 +384,9 @@ def _arm_faults(settings, profile):
     size, depth = settings["image.size"], settings["model.depth"]
     if size % 2**depth:
         yield f"image.size: {size} is not divisible by 2^model.depth = {2**depth}"
+    dropout, times = settings["model.dropout"], depth // 2 + 1
+    if dropout * times >= 1:
+        yield f"model.dropout: {dropout} times {times} at model.depth {depth} is not below 1"
     # `model.unpadded` loses 6 * 2^depth - 4 px on a side; up to 2^depth more make a size that fits.
     if settings["model.network"] == "unpadded" and size < 7 * 2**depth - 4:
         yield f"image.size: {size} is less than the {7 * 2**depth - 4} px that 'unpadded' mirrors"

@@ -195,7 +195,7 @@ def published_sentence(summary, metrics, histories, published, fold):
     str
         Empty where no arm was trained for up to the published length.
     """
-    long = histories[histories.arm.isin(LONG)]
+    long = histories[histories.arm.isin(LONG)].dropna(subset="val_loss")
     if long.empty:
         return ""
     lowest = long.groupby("arm").val_loss.min()
@@ -218,7 +218,7 @@ def published_sentence(summary, metrics, histories, published, fold):
             continue
         f1, iou = rows["f1_pooled"], rows["mean_iou_pooled"]
         runs = histories[histories.arm == f"{name}{suffix}"].set_index("updates")
-        kept = runs.groupby("seed").val_loss.idxmin()
+        kept = runs.dropna(subset="val_loss").groupby("seed").val_loss.idxmin()
         own = (
             f"{words} F1 {interval(f1)} and mean IoU {interval(iou)}, after "
             f"{value_range(kept, '.0f')} updates"

@@ -93,6 +93,9 @@ def write_plan(profile):
     chapters = _pending_chapters(profile, record, runs, pending or unscored)
     write_text(profile.outputs / "plan.mk", _makefile(profile, pending, unscored, chapters))
     print(f"{profile.name}, on {record['label']}")
+    for arm in plan.without_runs(profile, runs):
+        folds, ours = profile.arms[arm]["grid.folds"], profile.settings["grid.folds"]
+        print(f"arm {arm} is not run: none of its folds {folds} is one of the profile's {ours}")
     if pending or unscored or chapters:
         print(f"{len(pending)} of {len(runs)} runs and {len(chapters)} notebooks are to be done")
     else:
@@ -164,8 +167,11 @@ def write_chapter(profile, name):
 def score_cells(profile, arm=None):
     """Find and score the cells of an arm, or of every arm and of what is no network."""
     runs = plan.plan(profile, plan.read_record(profile.outputs))
+    names = cells.scored_arms(profile, runs)
+    if arm and arm not in names:
+        raise StateError(f"{arm}: is no arm whose cells are scored; these are {', '.join(names)}")
     cells.adopt(profile, runs)
-    for name in [arm] if arm else cells.scored_arms(profile, runs):
+    for name in [arm] if arm else names:
         cells.score_arm(profile, runs, name)
 
 

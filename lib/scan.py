@@ -8,6 +8,10 @@ import pandas as pd
 from lib.files import StateError
 from lib.paths import run_folder
 
+# A training loss this far below ln 2, that of a network which answers one half everywhere, has
+# left the plateau there.
+PLATEAU = 0.05
+
 
 def trial_name(arm, rate):
     """Name the trial of a learning rate in the scan of an arm."""
@@ -58,7 +62,7 @@ def table(profile, arm, fold):
                 "loss": loss,
                 "val_loss": history["val_weighted_loss" if weighted else "val_loss"].min(),
                 "diverged": not (math.isfinite(loss) and math.isfinite(val_loss)),
-                "left_plateau": bool(unweighted < math.log(2) - profile.arms[arm]["scan.plateau"]),
+                "left_plateau": bool(unweighted < math.log(2) - PLATEAU),
             }
         )
     trials = pd.DataFrame(rows)

@@ -1,7 +1,6 @@
 """What arms of a profile came to at the size of the original, in the profile full_size."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,6 +10,7 @@ from lib.plan import same_but
 from lib.results import headline_folds
 from lib.tables import value_range
 
+TABLES = ("summary", "cells", "effects", "runs")
 SIZE = ("image.size", "model.filters", "training.precision")
 # As committed, also where `lib.verify` has another folder for outputs.
 FOLDER = ROOT / "outputs" / "full_size"
@@ -30,8 +30,9 @@ def read_larger(profile, record, folder=FOLDER):
     Returns
     -------
     dict or None
-        profile, and the tables summary, cells, effects, runs and first_epochs; None where it
-        inherits another profile, was not run, or was run on other images.
+        profile, and the tables summary, cells, effects, runs and first_epochs, the history of a
+        run that was stopped, which is empty where there is none; None where the profile inherits
+        another one, was not run, or was run on other images.
     """
     larger = params.load("full_size")
     if profile.name not in larger.parents or not (folder / "summary.csv").exists():
@@ -39,8 +40,9 @@ def read_larger(profile, record, folder=FOLDER):
     images = json.loads((folder / "data.json").read_text(encoding="utf-8"))
     if images["digests"] != record["digests"]:
         return None
-    names = ("summary", "cells", "effects", "runs", "runs/first_epochs")
-    found = {Path(name).name: pd.read_csv(folder / f"{name}.csv") for name in names}
+    found = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+    first = folder / "runs" / "first_epochs.csv"
+    found["first_epochs"] = pd.read_csv(first) if first.exists() else pd.DataFrame()
     return {"profile": larger} | found
 
 
@@ -58,7 +60,7 @@ def introduction(larger):
     """
     settings, runs = larger["profile"].settings, larger["runs"]
     seeds = tables.how_many_runs(runs[runs.side == "test"].seed.nunique())
-    cards = " or ".join(runs.processor.unique())
+    cards = " or ".join(runs.processor.dropna().unique())
     precision = settings["training.precision"].removeprefix("mixed_")
     return (
         f"Does it take the size of the original? The profile full_size has arms of this page at "
@@ -110,8 +112,10 @@ def first_epochs_sentence(histories, larger):
     Returns
     -------
     str
-        Nothing where the profile has no such run.
+        Nothing where one of the two has no such run.
     """
+    if larger["first_epochs"].empty:
+        return ""
     there = larger["first_epochs"].iloc[-1]
     same = histories[(histories.arm == there.arm) & (histories.fold == there.fold)]
     here = same[same.updates == there.updates]

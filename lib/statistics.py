@@ -14,7 +14,7 @@ import pandas as pd
 from lib import metrics
 from lib.instances import MISS_COST, SPLIT_COST, SPURIOUS_COST
 
-# Pixel scores as means over frames and pooled over all pixels; SEG as the mean over frames.
+# Pixel scores as means over frames and pooled over the pixels of all; SEG as the mean over frames.
 METRICS = [name for score in metrics.SCORES for name in (score, f"{score}_pooled")] + ["seg_st"]
 
 UNDEFINED = (np.nan, np.nan, np.nan)
@@ -51,7 +51,8 @@ def summarise(table, *, block, resamples, seed=0, names=METRICS):
     ----------
     table : pandas.DataFrame
         Tidy: arm, fold, seed, video, frame, metric, value. Counts (tp, fp, fn, tn) give the pooled
-        scores, which are added under names such as ``f1_pooled``.
+        scores, which are added under names such as ``f1_pooled``. They are pooled over the frames
+        of a run; of several runs the mean is taken.
     block : int
         Neighbouring frames that are drawn together.
     resamples : int
@@ -73,8 +74,8 @@ def summarise(table, *, block, resamples, seed=0, names=METRICS):
         folds, rng = {}, np.random.default_rng(seed)
         for fold, part in group.groupby("fold", sort=False):
             wide = _wide(part)
-            weights = _weights(wide.index, block, resamples, rng)
-            folds[fold] = {name: _sample(wide, name, weights) for name in names}
+            draws = _draws(wide.index, block, resamples, rng)
+            folds[fold] = {name: _sample(wide, name, draws) for name in names}
             rows += [_row(arm, fold, name, folds[fold][name], [wide]) for name in names]
             folds[fold]["frames"] = wide
         held_out = [folds[fold] for fold in folds if is_video_fold(fold)]
@@ -131,11 +132,11 @@ def arm_differences(table, arm, against, names, *, block, resamples, seed=0):
         shared = first.index.intersection(second.index)
         if shared.empty:
             return dict.fromkeys(names, UNDEFINED)
-        weights = _weights(shared, block, resamples, rng)
+        draws = _draws(shared, block, resamples, rng)
         first, second = first.loc[shared], second.loc[shared]
         # A frame on which one of the two is undefined is left out of both.
         pair = [wide.where(first.notna() & second.notna()) for wide in (first, second)]
-        drawn = [[_sample(wide, name, weights) for name in names] for wide in pair]
+        drawn = [[_sample(wide, name, draws) for name in names] for wide in pair]
         samples.append(np.subtract(*drawn))
     if not samples:
         return dict.fromkeys(names, UNDEFINED)
@@ -174,8 +175,8 @@ def fold_differences(table, arm, fold, against, names, *, block, resamples, seed
             return dict.fromkeys(names, UNDEFINED)
         drawn = []
         for wide in parts:
-            weights = _weights(wide.index, block, resamples, rng)
-            drawn.append([_sample(wide, name, weights) for name in names])
+            draws = _draws(wide.index, block, resamples, rng)
+            drawn.append([_sample(wide, name, draws) for name in names])
         samples.append(np.mean(drawn, axis=0))
     return dict(zip(names, map(_interval, np.subtract(*samples)), strict=True))
 
@@ -204,22 +205,21 @@ def _frames(wide, metric):
     return len(wide[metric].dropna().index.droplevel("seed").unique())
 
 
-def _weights(index, block, resamples, rng):
-    """Say how often each row counts: once in the whole, which comes first, and in each resample.
+def _draws(index, block, resamples, rng):
+    """Say how often each seed and each row's frame counts.
 
-    A resample is made of seeds, drawn with replacement, and of blocks of each video's frames.
+    All count once in the whole, which comes first. A resample is made of seeds, drawn with
+    replacement, and of blocks of each video's frames.
     """
     seeds, frames = index.unique("seed"), index.droplevel("seed").unique().sort_values()
     videos = frames.get_level_values("video")
-    frame_times = np.empty((resamples, len(frames)))
+    frame_times = np.ones((1 + resamples, len(frames)))
     for video in videos.unique():
         own = np.flatnonzero(videos == video)
-        frame_times[:, own] = _times(block_samples(len(own), block, resamples, rng), len(own))
-    seed_times = _times(rng.integers(0, len(seeds), (resamples, len(seeds))), len(seeds))
-    rows_seeds = seeds.get_indexer(index.get_level_values("seed"))
-    rows_frames = frames.get_indexer(index.droplevel("seed"))
-    weights = seed_times[:, rows_seeds] * frame_times[:, rows_frames]
-    return np.vstack([np.ones(len(index)), weights])
+        frame_times[1:, own] = _times(block_samples(len(own), block, resamples, rng), len(own))
+    seed_times = np.ones((1 + resamples, len(seeds)))
+    seed_times[1:] = _times(rng.integers(0, len(seeds), (resamples, len(seeds))), len(seeds))
+    return seed_times, frame_times[:, frames.get_indexer(index.droplevel("seed"))]
 
 
 def block_samples(count, block, resamples, rng):
@@ -248,19 +248,28 @@ def _times(drawn, count):
     return np.bincount(places.ravel(), minlength=len(drawn) * count).reshape(-1, count)
 
 
-def _sample(wide, metric, weights):
-    """Compute a metric of the rows under each weighting."""
+def _sample(wide, metric, draws):
+    """Compute a metric of each run in each draw of frames, and its mean over the drawn seeds."""
+    seed_times, frame_times = draws
+    seeds = wide.index.get_level_values("seed")
+    own = [seeds == seed for seed in seeds.unique()]
+    runs = [_of_run(wide[rows], metric, frame_times[:, rows]) for rows in own]
+    return _mean(np.stack(runs, axis=1), seed_times)
+
+
+def _of_run(frames, metric, times):
     if metric not in POOLED:
-        return _frame_mean(wide[metric].to_numpy(), weights)
+        return _mean(frames[metric].to_numpy(), times)
     counts, score = POOLED[metric]
     with np.errstate(invalid="ignore", divide="ignore"):
         # A frame without gold truth has none of its counts, and adds nothing.
-        return score(*(weights @ np.nan_to_num(wide[list(counts)].to_numpy())).T)
+        return score(*(times @ np.nan_to_num(frames[list(counts)].to_numpy())).T)
 
 
-def _frame_mean(values, weights):
+def _mean(values, times):
+    """Mean of the defined values of each draw."""
     with np.errstate(invalid="ignore"):
-        return weights @ np.nan_to_num(values) / (weights @ ~np.isnan(values))
+        return (times * np.nan_to_num(values)).sum(axis=1) / (times * ~np.isnan(values)).sum(axis=1)
 
 
 def _interval(sample):

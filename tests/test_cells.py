@@ -105,8 +105,11 @@ def test_other_code_or_another_run_is_scored_again(load, monkeypatch):
     finish(profile, find(runs, RUN))
     cells.score_arm(profile, runs, "gap_weighted", list)
     assert "gap_weighted" not in cells.pending_arms(profile, runs)
-    _, other = load("arms: {gap_weighted: {weight_map.w0: 5.0}}")
-    assert "gap_weighted" in cells.pending_arms(profile, other)
+    assert set(cell_scores.read_counts(profile, runs).arm) == {"gap_weighted"}
+    changed, other = load("arms: {gap_weighted: {weight_map.w0: 5.0}}")
+    assert "gap_weighted" in cells.pending_arms(changed, other)
+    with pytest.raises(StateError, match="no cells are scored"):
+        cell_scores.read_counts(changed, other)
     monkeypatch.setattr(cells, "CODE", ("metrics.py",))
     assert "gap_weighted" in cells.pending_arms(profile, runs)
 

@@ -120,6 +120,12 @@ BAD = {
         "96",
         "108 px",
     ),
+    "dropout and depth": (
+        "model: {dropout: 0.25, depth: 6}",
+        "model.dropout",
+        "0.25 times 4",
+        "model.depth 6 is not below 1",
+    ),
     "size and depth": ("image: {size: 100}", "image.size", "100", "2^model.depth = 16"),
     "cosine without updates": (
         "arms: {none_tuned: {training.updates: 0}}",

@@ -165,7 +165,7 @@ def test_arm_with_a_rate_of_its_own_waits_for_no_scan(make):
         ("arms: {augmented: {augmentation.copies: 2}}", {"augmented", "none_matched"}),
         ("arms: {none_matched: {training.momentum: 0.5}}", {"none_matched"}),
         ("evaluation: {resamples: 300, block: 2}\ngrid: {seeds: 2}", set()),
-        ("scan: {updates: 7, plateau: 0.1}\narms: {mine: {inherits: none}}", set()),
+        ("scan: {updates: 7}\narms: {mine: {inherits: none}}", set()),
         # The weight map matters where it is in the loss.
         ("weight_map: {w0: 5.0, sigma: 3.0}", {"gap_weighted"}),
         ("arms: {none: {weight_map.w0: 5.0, weight_map.sigma: 3.0}}", {"gap_weighted"}),
@@ -343,7 +343,7 @@ def test_taking_over_that_fails_leaves_no_run(make, monkeypatch):
 @pytest.fixture
 def scanned(make):
     """A profile of three rates for the published recipe, and what writes their histories."""
-    profile = make("scan: {learning_rates: [1.0e-1, 1.0e-3, 1.0e-2], plateau: 0.05}")
+    profile = make("scan: {learning_rates: [1.0e-1, 1.0e-3, 1.0e-2]}")
 
     def trials(**histories):
         for run in planned(profile).values():
@@ -463,16 +463,6 @@ def test_each_group_settles_on_the_rate_of_its_own_scan_and_fold(make):
     }
     table = scan.table(profile, "augmented_tuned", "random")
     assert table.learning_rate.tolist() == [0.1, 0.2, 0.3]
-
-
-def test_plateau_is_that_of_the_arm_that_is_scanned(make):
-    profile = make("arms: {augmented_tuned: {scan.plateau: 0.3, scan.learning_rates: [0.1, 0.2]}}")
-    losses = {"scan_augmented_tuned_1e-01": 0.5, "scan_augmented_tuned_2e-01": 0.3}
-    for run in planned(profile).values():
-        if run.arm in losses:
-            finish(run, profile.outputs, loss=[0.7, losses[run.arm]])
-    table = scan.table(profile, "augmented_tuned", "last")
-    assert table.left_plateau.tolist() == table.chosen.tolist() == [False, True]
 
 
 def test_settings_cannot_be_settled_before_their_runs(make):

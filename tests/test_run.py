@@ -195,6 +195,20 @@ def test_cells_of_an_arm_wait_for_its_runs_and_the_evaluation_for_all_cells(prof
     assert make(profile, "cells/augmented") == ["augmented/last/seed0", "augmented"]
 
 
+def test_arm_without_a_fold_of_the_profile_is_named(profile, capsys):
+    text = profile.path.read_text() + "arms: {none: {grid.folds: [random]}}\n"
+    profile.path.write_text(text)
+    run.write_plan(params.load(profile.path))
+    said = "arm none is not run: none of its folds ['random'] is one of the profile's ['last']"
+    assert said in capsys.readouterr().out
+
+
+def test_unknown_arm_has_no_cells(profile):
+    plan.prepare(profile)
+    with pytest.raises(StateError, match="nonne: is no arm whose cells are scored; .*references"):
+        run.score_cells(profile, "nonne")
+
+
 def test_cells_are_scored_of_one_arm_or_of_all(profile, monkeypatch):
     scored = []
     monkeypatch.setattr(cells, "score_arm", lambda *words: scored.append(words[2]))

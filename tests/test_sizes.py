@@ -94,6 +94,8 @@ def test_first_epochs_are_compared_after_as_many_updates(folder):
         assert words in sentence
     assert "0.550 to 0.650 and 0.720 to 0.740 after as many updates, in 2 runs." in sentence
     assert sizes.first_epochs_sentence(histories.iloc[2:], larger) == ""
+    (folder / "runs" / "first_epochs.csv").unlink()
+    assert sizes.first_epochs_sentence(histories, sizes.read_larger(STUDY, RECORD, folder)) == ""
 
 
 def test_the_introduction_names_the_card_and_that_each_is_a_single_run(folder):

@@ -82,13 +82,20 @@ def test_mean_over_frames_and_pooled_score_of_a_known_case():
     table = counted("none", tp=[[1, 9], [3, 7]], fp=[[0, 1], [0, 3]], fn=[[3, 0], [1, 0]], tn=10)
     rows = summary(table)
     assert rows.loc["recall", "mean"] == pytest.approx((1 / 4 + 1 + 3 / 4 + 1) / 4)
-    assert rows.loc["recall_pooled", "mean"] == pytest.approx(20 / 24)
-    assert rows.loc["precision_pooled", "mean"] == pytest.approx(20 / 24)
+    # Pooled over the frames of a run, and then the mean of the runs.
+    assert rows.loc["recall_pooled", "mean"] == pytest.approx((10 / 13 + 10 / 11) / 2)
+    assert rows.loc["precision_pooled", "mean"] == pytest.approx((10 / 11 + 10 / 13) / 2)
     assert set(rows.n_seeds) == set(rows.n_frames) == {2}
     pooled = {f"{name}_pooled" for name in metrics.SCORES}
     assert set(rows.index) == set(METRICS) == {*metrics.SCORES, *pooled, "seg_st"}
     assert (rows.ci_low <= rows["mean"]).all()
     assert (rows.ci_high >= rows["mean"]).all()
+
+
+def test_run_that_marks_little_counts_as_much_as_one_that_marks_all():
+    rows = summary(counted("none", tp=[[8], [0]], fp=[[8], [0]], fn=[[0], [8]], tn=0))
+    assert rows.loc["f1_pooled", "mean"] == pytest.approx((2 / 3 + 0) / 2)
+    assert rows.loc["f1_pooled", ["ci_low", "ci_high"]].tolist() == pytest.approx([0, 2 / 3])
 
 
 def test_undefined_values_are_left_out_of_the_mean_and_of_the_frames():
@@ -186,7 +193,7 @@ def test_a_seed_that_lacks_frames_is_used_with_those_it_has():
     table = table[(table.seed == 0) | (table.frame < 3)]
     table = pd.concat([table, table.assign(arm="zero", value=0.0)])
     mean, low, high = paired_difference(table, "values", "zero", "f1", block=2, resamples=200)
-    assert mean == pytest.approx(12 / 9)
+    assert mean == pytest.approx(3 / 2)
     assert 1 <= low < mean < high <= 2
 
 
