@@ -45,8 +45,8 @@ def ladder_sentence(summary, metric, what):
     arms = rows[~rows.arm.map(is_reference)]
     sentence = ""
     for arm, words in (
-        ("perfect_mask", "Every pixel right, but connected components as cells, scores"),
-        ("silver_truth", "The silver truth, which networks learn from, scores"),
+        ("perfect_mask", "With every pixel right, but touching cells left joined, there is"),
+        ("silver_truth", "The silver truth, which networks learn from, has"),
     ):
         if arm in means:
             sentence += f"{words} {what} {means[arm]:.3f}. "
@@ -55,8 +55,8 @@ def ladder_sentence(summary, metric, what):
     best = _highest(arms)
     runs = "the mean over runs" if " + seeds" in best.arm else how_many_runs(best.n_seeds)
     return (
-        f"{sentence}The highest of the {len(arms)} readings of networks, picked by this score "
-        f"itself, which flatters it a little, is {best.arm}: {interval(best)}, from {runs} a fold."
+        f"{sentence}The best of {len(arms)} arms and averages, chosen by this very score and so a "
+        f"little flattered, is {best.arm}: {interval(best)}, from {runs} a fold."
     )
 
 
@@ -109,9 +109,9 @@ def foreground_sentence(summary, truth):
     best, cut = _highest(rows["foreground_iou"]), _highest(rows["iou_pooled"])
     known = _highest(rows["known_iou"][rows["known_iou"].arm == best.arm])
     sentence = (
-        f"The foreground that comes nearest to the silver truth, at a probability of one half, is "
-        f"that of {best.arm}: IoU {interval(best)}. Once it is cut into cells, which grow or lose "
-        f"a little, those of {cut.arm} come nearest: {interval(cut)}."
+        f"The foreground nearest to the silver truth, at a probability of one half, is that of "
+        f"{best.arm}: IoU {interval(best)}. After it is cut into cells, that of {cut.arm} is "
+        f"nearest: {interval(cut)}."
     )
     if not truth.empty:
         videos = truth.groupby("video")[["tp", "fp", "fn"]].sum()
@@ -119,9 +119,9 @@ def foreground_sentence(summary, truth):
             f"{video.tp / video.sum():.3f} on video {name}" for name, video in videos.iterrows()
         )
         sentence += (
-            " A prediction that is right everywhere, in cells that the silver truth misses too, "
-            f"would have an IoU of about {ceiling}. With the background near such cells left out "
-            f"of the count, the foreground of {best.arm} has {interval(known)}."
+            f" A perfect prediction would reach only about {ceiling}, because the silver truth "
+            f"misses cells. With the background near such cells not counted, {best.arm} reaches "
+            f"{interval(known)}."
         )
     return sentence
 

@@ -11,7 +11,7 @@ from lib.statistics import of_fold, summarise
 # The last three are means over frames, the others are computed from all test frames together.
 MEASURES = ("seg_gt", "det_gt", "seg_st_pooled", "iou_pooled", "foreground_iou", "known_iou")
 MEASURES += ("splits", "merges", "count_error")
-EFFECTS = ("seg_gt", "det_gt")
+EFFECTS = ("seg_gt", "det_gt", "merges", "splits")
 COUNTED = ("gold_jaccard", "gold_true_cells", "silver_jaccard", "silver_true_cells", "markers")
 COUNTED += ("merged", "missed", "spurious", "count_error", "splits", "merges")
 COUNTED += ("tp", "fp", "fn", "tn", "foreground_tp", "foreground_fp", "foreground_fn", "known_fp")

@@ -8,7 +8,7 @@ from lib import claims
 from lib.instances import error_counts
 from lib.metrics import COUNTS
 from lib.scan import PLATEAU
-from lib.tables import value_range
+from lib.tables import interval, value_range
 
 
 def covered_sentence(truth):
@@ -97,7 +97,7 @@ def _end(arm, runs, column, curve):
 
 
 def equal_updates_sentence(histories, column, what):
-    """Compare the report's two arms after about as many updates, the most that both have.
+    """Compare the arms none and augmented after about as many updates, the most that both have.
 
     Parameters
     ----------
@@ -120,10 +120,12 @@ def equal_updates_sentence(histories, column, what):
     if len(found) < 2:  # an arm is missing, or has an epoch longer than all that the other had
         return ""
     each = [
-        f"{found[column][arm]:.3f} {words} augmentation after {found.updates[arm]:.0f} updates"
-        for arm, words in (("none", "without"), ("augmented", "with"))
+        f"{found[column][arm]:.3f} ({arm}, after {found.updates[arm]:.0f} updates)"
+        for arm in ("none", "augmented")
     ]
-    return f"At the longest that can be compared {what} is {' and '.join(each)}."
+    return (
+        f"After about the most updates that every run of both has, {what} is {' and '.join(each)}."
+    )
 
 
 def overfitting_sentence(histories, arms):
@@ -134,27 +136,35 @@ def overfitting_sentence(histories, arms):
     histories : pandas.DataFrame
         Histories on the folds that are compared.
     arms : dict of str to tuple of str
-        In words which arms, and their names.
+        In words which arms, and their names; the last are those with augmentation.
 
     Returns
     -------
     str
     """
-    parts = []
+    parts, means = [], {}
     for words, names in arms.items():
         runs = histories[histories.arm.isin(names)].groupby(["arm", "fold", "seed"])
         left = [run for _, run in runs if claims.left_plateau(run)]
         rises = pd.Series([claims.overfitting(run) for run in left], dtype=float)
         if left:
+            means[words] = rises.mean()
             parts.append(
-                f"{value_range(rises, '.2f')} in {len(left)} of the {len(runs)} runs {words}"
+                f"{means[words]:.2f} on average ({value_range(rises, '.2f')}) in {len(left)} of "
+                f"the {len(runs)} runs {words}"
             )
     if not parts:
         return ""
-    return (
+    sentence = (
         f"Where the training loss left ln 2, the last validation loss lies above the lowest by "
         f"{'; '.join(parts)}."
     )
+    augmented = means.pop(list(arms)[-1], math.nan)
+    if means and all(mean > augmented for mean in means.values()):
+        return f"{sentence} So augmentation does hold off overfitting."
+    if means and all(mean <= augmented for mean in means.values()):
+        return f"{sentence} So augmentation does not hold off overfitting."
+    return sentence
 
 
 def left_sentence(histories):
@@ -204,7 +214,7 @@ def range_sentence(histories, column, what):
 
 
 def counts_sentence(effects, fold, names):
-    """Count the differences between arms whose interval lies above zero, and below it.
+    """Count the differences between arms whose interval leaves out zero, and name the outermost.
 
     Parameters
     ----------
@@ -222,9 +232,11 @@ def counts_sentence(effects, fold, names):
     for metric, what in names.items():
         rows = effects[(effects.fold == fold) & (effects.metric == metric)].dropna(subset="mean")
         above, below = int((rows.ci_low > 0).sum()), int((rows.ci_high < 0).sum())
+        ends = rows.loc[[rows["mean"].idxmax(), rows["mean"].idxmin()]].itertuples()
+        highest, lowest = (f"{interval(row, '+.3f')}, {row.what}" for row in ends)
         parts.append(
             f"Of {len(rows)} differences in {what}, {above} lie above zero with the whole of "
-            f"their interval and {below} below it."
+            f"their interval and {below} below it. Highest: {highest}. Lowest: {lowest}."
         )
     return " ".join(parts)
 

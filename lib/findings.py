@@ -1,11 +1,16 @@
 """Sentences of the report, made from the result tables; no number in them is typed."""
 
-from lib.metrics import COUNTS, scores
-from lib.results import made, uncompleted
-from lib.tables import how_many_runs, interval, value_range
+import pandas as pd
 
-# Effects (params/claims.yaml) that answer whether augmentation makes it work.
-ANSWERS = ("copies_3", "published_tuned")
+from lib.metrics import COUNTS, scores
+from lib.params import is_reference
+from lib.results import made, uncompleted
+from lib.tables import how_many_runs, interval, shown_verdict, value_range
+
+# Effects (params/claims.yaml) that answer whether augmentation makes it work: where both arms
+# trained about as long, and where each had its own epochs.
+LIKE_LENGTH = ("copies_3", "published_tuned")
+OWN_LENGTH = "own_epochs_3"
 
 
 def data_sentence(profile, record, runs):
@@ -67,10 +72,13 @@ def verdict_sentence(verdicts):
     """
     parts = []
     for kind, found in verdicts.groupby("kind", sort=False):
-        counts = found.verdict.value_counts(sort=False)
+        counts = found.apply(shown_verdict, axis="columns").value_counts(sort=False)
         each = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         parts.append(f"{len(found)} on {kind}s ({each})")
-    return f"{len(verdicts)} statements of the report or about it: {', '.join(parts)}."
+    return (
+        f"{len(verdicts)} statements of the report or about it, some of them one claim at several "
+        f"learning rates or lengths: {'; '.join(parts)}."
+    )
 
 
 def code_sentence(runs):
@@ -88,10 +96,10 @@ def code_sentence(runs):
     commits, dirty = runs.commit.nunique(), count_dirty(runs)
     if not commits:
         return "The runs were not made in a repository."
-    as_committed = f"in {dirty} of them files differed from it" if dirty else "as it is there"
+    changed = f"{dirty} of them with" if dirty else "all without"
     return (
-        f"Each of the {len(made(runs))} runs names the commit of its code, one of {commits} "
-        f"(runs.csv), {as_committed}."
+        f"The {len(made(runs))} finished runs come from {commits} commits, {changed} uncommitted "
+        "changes; runs.csv names that of each."
     )
 
 
@@ -123,41 +131,125 @@ def page_footer(profile, runs):
     )
 
 
-def answer_sentence(summary, effects, fold, headline):
+def answer_sentences(summary, effects, cell_effects, runs, fold, headline, folds):
     """Answer the question of the title by the differences that decide it.
 
     Parameters
     ----------
     summary : pandas.DataFrame
         Rows of the fold ``headline``.
-    effects : pandas.DataFrame
-        From `claims.effects`.
+    effects, cell_effects : pandas.DataFrame
+        From `claims.effects` and `cell_scores.effects`.
+    runs : pandas.DataFrame
+        runs.csv.
     fold : str
         Of the report.
-    headline : str
-        On which arms are compared.
+    headline, folds : str, list of str
+        From `results.headline_folds`.
 
     Returns
     -------
     str
-        Empty where none of the differences was measured.
+        Markdown, an item a difference; empty where none at like length was measured.
     """
-    said = []
-    for name in ANSWERS:
-        found = effects[(effects.id == name) & (effects.metric == "f1_pooled")]
-        where = headline if (found.fold == headline).any() else fold
-        for row in found[found.fold == where].itertuples():
-            change, runs = interval(row, "+.3f"), how_many_runs(row.n_seeds)
-            said.append(f"{row.what}, {change}, {fold_words(where)}, {runs} each")
-    if not said:
+    rows = [row for name in LIKE_LENGTH for row in _f1_row(effects, name, fold, headline)]
+    if not rows:
         return ""
-    without = summary[(summary.arm == "none_tuned") & (summary.metric == "f1_pooled")]
-    start = "".join(
-        f"On {fold_words(headline)} the tuned recipe scores test F1 {interval(row)} without any "
-        "augmentation. "
-        for row in without.itertuples()
+    against = opposed(effects, folds, "f1_pooled")
+    higher = sum(row.ci_low > 0 and row.id not in against for row in rows)
+    items = [f"    - {_change(row, cell_effects)}; {_place(row)}." for row in rows]
+    for row in summary[
+        (summary.arm == "none_tuned") & (summary.metric == "f1_pooled")
+    ].itertuples():
+        items.append(
+            f"    - Without any augmentation the tuned recipe scores test F1 {interval(row)}, "
+            f"{fold_words(row.fold)}."
+        )
+    for row in _f1_row(effects, OWN_LENGTH, fold, headline):
+        own = runs[(runs.side == "test") & (runs.fold == row.fold)].groupby("arm").updates.mean()
+        items.append(
+            f"    - Not at like length, with {own[row.arm] / own[row.against]:.1f} times as many "
+            f"updates: {_change(row, cell_effects)}; {_place(row)}."
+        )
+    lead = (
+        "Comparisons at like length of training in which the published augmentation raises test "
+        f"F1: {higher} of {len(rows)}. A difference is undecided where its interval holds zero."
     )
-    return f"{start}What augmentation changes in test F1: {'; '.join(said)}."
+    doubt = effects[effects.id.isin(against) & effects.id.isin(LIKE_LENGTH)]
+    if len(doubt):
+        items.append(f"    - {disagreement_sentence(doubt, folds, 'f1_pooled', 'F1')}")
+    return "\n".join([lead, *items])
+
+
+def changes_sentence(effects, cell_effects, ids, headline):
+    """Say what differences between arms do to pixels and to cells.
+
+    Parameters
+    ----------
+    effects, cell_effects : pandas.DataFrame
+        From `claims.effects` and `cell_scores.effects`.
+    ids : sequence of str
+        Effects; one that was not measured is left out.
+    headline : str
+        Fold.
+
+    Returns
+    -------
+    str
+    """
+    rows = [row for name in ids for row in _f1_row(effects, name, headline, headline)]
+    said = "; ".join(_change(row, cell_effects) for row in rows)
+    runs = _runs(pd.Series([row.n_seeds for row in rows]))
+    return f"{said}. {fold_words(headline).capitalize()}, {runs} of each arm." if said else ""
+
+
+def errors_sentence(effects, ids, fold):
+    """Say what differences between arms do to the merges and the splits of a frame.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        From `cell_scores.effects`.
+    ids : sequence of str
+        Effects.
+    fold : str
+
+    Returns
+    -------
+    str
+        Empty where none was measured.
+    """
+    rows = effects[effects.id.isin(ids) & (effects.fold == fold)].dropna(subset="mean")
+    rows = rows[rows.metric.isin(["merges", "splits"])]
+    parts = [
+        f"{what}: " + ", ".join(f"{row.metric} {_judged(row)}" for row in own.itertuples())
+        for what, own in rows.groupby("what", sort=False)
+    ]
+    return f"In a frame, {'; '.join(parts)}." if parts else ""
+
+
+def _f1_row(effects, name, fold, headline):
+    """Take the row of a difference in F1, on the fold that arms are compared on if it is there."""
+    found = effects[(effects.id == name) & (effects.metric == "f1_pooled")]
+    where = headline if (found.fold == headline).any() else fold
+    return found[found.fold == where].itertuples()
+
+
+def _change(row, cell_effects):
+    """Say what a difference in F1 is, and that in SEG where it was measured."""
+    same = (cell_effects.id == row.id) & (cell_effects.fold == row.fold)
+    cells = cell_effects[same & (cell_effects.metric == "seg_gt")].itertuples()
+    seg = "".join(f", SEG {_judged(cell)}" for cell in cells)
+    return f"{row.what}: test F1 {_judged(row)}{seg}"
+
+
+def _place(row):
+    return f"{fold_words(row.fold)}, {how_many_runs(row.n_seeds)} each"
+
+
+def _judged(row):
+    direction = "higher" if row.ci_low > 0 else "lower" if row.ci_high < 0 else "undecided"
+    return f"{interval(row, '+.3f')}, {direction}"
 
 
 def fold_words(fold):
@@ -253,22 +345,39 @@ def disagreement_sentence(effects, folds, metric, what):
     """
     if len(folds) < 2:
         return ""
+    against = opposed(effects, folds, metric)
     rows = effects[effects.fold.isin(folds) & (effects.metric == metric)]
-    rows = rows[(rows.ci_low > 0) | (rows.ci_high < 0)]
-    opposed = []
-    for name, found in rows.groupby("what", sort=False):
-        if found["mean"].min() < 0 < found["mean"].max():
-            each = [f"{row.fold} {interval(row, '+.3f')}" for row in found.itertuples()]
-            opposed.append(f"{name} ({', '.join(each)})")
-    if not opposed:
-        return (
-            f"In test {what} no difference has an interval above zero on one fold and one below "
-            "zero on the other."
-        )
+    each = [
+        f"{found.what.iloc[0]} ("
+        + ", ".join(f"{row.fold} {interval(row, '+.3f')}" for row in found.itertuples())
+        + ")"
+        for _, found in rows[rows.id.isin(against)].groupby("id", sort=False)
+    ]
+    if not each:
+        return f"In test {what} the two folds contradict each other in no difference."
     return (
         f"Where the intervals of the two folds lie on opposite sides of zero, the mean decides "
-        f"nothing. In test {what}: {'; '.join(opposed)}."
+        f"nothing. In test {what}: {'; '.join(each)}."
     )
+
+
+def opposed(effects, folds, metric):
+    """List the differences whose intervals lie on opposite sides of zero on two folds.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        From `claims.effects`.
+    folds : list of str
+    metric : str
+
+    Returns
+    -------
+    list of str
+        Their ids.
+    """
+    rows = effects[effects.fold.isin(folds) & (effects.metric == metric)].groupby("id", sort=False)
+    return [name for name, row in rows if row.ci_low.max() > 0 > row.ci_high.min()]
 
 
 def best_sentence(summary, metric, what):
@@ -288,14 +397,14 @@ def best_sentence(summary, metric, what):
     str
     """
     rows = summary[summary.metric == metric]
-    rivals = {row.arm: row for row in rows.itertuples() if row.arm != "previous_frame"}
-    best = max(rivals.values(), key=lambda row: row.mean)
-    where = fold_words(best.fold)
-    blind = rivals["image_blind"].mean
+    networks = rows[~rows.arm.map(is_reference)]
+    best = max(networks.itertuples(), key=lambda row: row.mean)
+    floor = rows.set_index("arm")["mean"]
     return (
-        f"The highest test {what}, {where}, is that of {best.arm}: {interval(best)}, "
-        f"from {how_many_runs(best.n_seeds)} a fold; the labels of the frame before, which no "
-        f"network sees, are left aside. Marking pixels at random scores {blind:.3f}."
+        f"The highest test {what}, {fold_words(best.fold)}, is that of {best.arm}: "
+        f"{interval(best)}, from {how_many_runs(best.n_seeds)} a fold. Marking every pixel as cell "
+        f"scores {floor['all_foreground']:.3f}, marking pixels at random, as often as is best for "
+        f"mean IoU, {floor['image_blind']:.3f}."
     )
 
 
@@ -317,7 +426,7 @@ def leakage_sentence(leakage, metric, what):
     """
     rows = leakage[leakage.metric == metric]
     if rows.empty:
-        return "This profile has not both kinds of split, so the leak was not measured."
+        return "No arm has finished runs on both kinds of split, so the leak was not measured."
     items = "; ".join(f"`{row.arm}` {interval(row, '+.3f')}" for row in rows.itertuples())
     return (
         f"Test {what} on frames drawn at random, from {_runs(rows.n_seeds)} of each arm, less that "

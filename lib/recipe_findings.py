@@ -114,8 +114,9 @@ def one_answer_sentence(shares, fold):
     if not published:
         return ""
     sentence = (
-        f"This share of the pixels gets one answer in all test frames of fold {fold}, whatever the "
-        f"image shows, and in brackets what share of the pixels is called cell: {published}."
+        f"How much of an answer ignores the image: the share of the pixels that a run calls the "
+        f"same in every test frame of fold {fold} (in brackets, the share that it calls cell): "
+        f"{published}."
     )
     if tuned := _each_share(here, ("none_tuned", "augmented_tuned")):
         sentence += f" With the tuned recipe: {tuned}."
@@ -123,8 +124,8 @@ def one_answer_sentence(shares, fold):
     if len(others):
         sentence += f" Published recipe, other folds: {value_range(others, '.0%')}."
     return (
-        f"{sentence} Where it is near 100 %, a network does not see the cells; rows of Table 1 "
-        "that compare two such arms compare fixed patterns."
+        f"{sentence} Near 100 % a network does not see the cells, and rows of Table 1 that compare "
+        "two such arms compare fixed patterns."
     )
 
 
@@ -167,12 +168,50 @@ def length_sentence(histories, settings, updates, epochs):
         "said of the published recipe is said of that length, and of this profile's size: "
         f"{settings['image.size']} px, {settings['model.filters']} filters at the first level."
     )
-    long = longest.reindex(list(LONG)).dropna()
+    last = histories.groupby(["arm", "seed"], sort=False)[["epoch", "updates"]].max().reset_index()
     each = ", ".join(
-        f"{arm} with {row.epoch:.0f} epochs or {row.updates / published:.0%} of the updates"
-        for arm, row in long.iterrows()
+        f"{arm} with {value_range(ends.epoch, '.0f')} epochs or "
+        f"{value_range(ends.updates / published, '.0%')} of the updates"
+        for arm, ends in last[last.arm.isin(LONG)].groupby("arm", sort=False)
     )
     return f"{sentence} What comes later is shown by {each}." if each else sentence
+
+
+def stopping_sentence(histories, published):
+    """Say when the runs ended that the report's stopping rule ended, and whose weights they keep.
+
+    Parameters
+    ----------
+    histories : pandas.DataFrame
+        Histories of one fold.
+    published : pandas.DataFrame
+        published_curves.csv.
+
+    Returns
+    -------
+    str
+        Empty where there is no such run.
+    """
+    parts = []
+    for arm in (*LONG, "repeated_1e-3", "none_1e-3"):
+        own = histories[histories.arm == arm].dropna(subset="val_loss").set_index("epoch")
+        if not own.empty:
+            last = own.groupby("seed").apply(lambda run: run.index.max())
+            kept = own.groupby("seed").val_loss.idxmin()
+            parts.append(
+                f"{arm} after {value_range(last, '.0f')} epochs with the weights of epoch "
+                f"{value_range(kept, '.0f')}"
+            )
+    if not parts:
+        return ""
+    theirs = published.epoch[(published.arm == "none") & (published.metric == "loss")].max()
+    return (
+        "**Stopping.** By the report's rule some arms end early, when the validation loss no "
+        "longer falls: "
+        f"{'; '.join(parts)}. The released code stops on the training loss, and its run without "
+        f"augmentation went on to epoch {theirs}. What these arms do with longer training is not "
+        "known, and a difference between arms that each had their own epochs is one of length, too."
+    )
 
 
 def published_sentence(summary, metrics, histories, published, fold):
@@ -202,35 +241,32 @@ def published_sentence(summary, metrics, histories, published, fold):
     best = lowest.idxmin()
     rate = long.learning_rate[long.arm == best].iloc[0]
     theirs = published.set_index("id").value
-    sentence = (
-        f"Of the {len(lowest)} learning rates at which the published recipe with augmentation was "
-        f"trained for up to the published length, {rate:.1g} has the lowest validation loss, "
-        f"{lowest[best]:.3f}. Test scores at that rate, {fold_words(fold)}:"
-    )
-    suffix, said = best.removeprefix("augmented"), []
+    said = []
     for name, words in (
         ("augmented", "with augmentation"),
         ("repeated", "with exact copies, by the same stopping rule,"),
         ("none", "without augmentation"),
     ):
-        rows = {row.metric: row for row in summary[summary.arm == f"{name}{suffix}"].itertuples()}
-        if not rows:
-            continue
-        f1, iou = rows["f1_pooled"], rows["mean_iou_pooled"]
-        runs = histories[histories.arm == f"{name}{suffix}"].set_index("updates")
-        kept = runs.dropna(subset="val_loss").groupby("seed").val_loss.idxmin()
-        own = (
-            f"{words} F1 {interval(f1)} and mean IoU {interval(iou)}, after "
-            f"{value_range(kept, '.0f')} updates"
-        )
-        if f"f1_{name}" in theirs:
-            own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
-        said.append(f"{own}, from {_each_run(metrics, f1.arm, fold)}")
-    return f"{sentence} {'; '.join(said)}."
+        arm = f"{name}{best.removeprefix('augmented')}"
+        rows = summary[(summary.arm == arm) & (summary.metric == "mean_iou_pooled")]
+        for iou in rows.itertuples():
+            own = f"{words} {_each_run(metrics, arm, fold)}, mean IoU {interval(iou)}"
+            if f"f1_{name}" in theirs:
+                own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
+            runs = histories[histories.arm == arm].dropna(subset="val_loss").set_index("updates")
+            kept = runs.groupby("seed").val_loss.idxmin()
+            said.append(f"{own}, weights of update {value_range(kept, '.0f')}")
+    every_pixel = summary[(summary.arm == "all_foreground") & (summary.metric == "f1_pooled")]
+    return (
+        f"Of the {len(lowest)} learning rates at which the published recipe with augmentation was "
+        f"trained for up to the published length, {rate:.1g} has the lowest validation loss, "
+        f"{lowest[best]:.3f}. At that rate, {fold_words(fold)}: {'; '.join(said)}. Marking every "
+        f"pixel as cell scores F1 {every_pixel['mean'].iloc[0]:.3f}: a run that scores no more has "
+        "not learnt to see cells."
+    )
 
 
 def _each_run(metrics, arm, fold):
-    """Say how many runs of an arm there are, and what each scores where there are several."""
+    """Say what each run of an arm scores, and how many there are."""
     each = [f"{f1:.3f}" for f1 in f1_of_runs(metrics, arm, fold)]
-    runs = how_many_runs(len(each))
-    return f"{runs} of F1 {', '.join(each)}" if len(each) > 1 else runs
+    return f"F1 {', '.join(each)} in {how_many_runs(len(each))}"

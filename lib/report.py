@@ -23,6 +23,7 @@ from lib.files import write_text
 VERDICT_SIGNS = {
     "reproduced": "✓",
     "reproduced in sign": "✓",
+    "supported": "✓",
     "partly": "≈",
     "not reproduced": "✗",
     "contradicted": "≠",

@@ -25,6 +25,8 @@ HEADS = {
 SEEN = {"": "", "others": " †", "first": " ‡"}
 # Said of a difference that has the published sign, and not the published size.
 IN_SIGN = "reproduced in sign"
+# Said of what the report expects without a number.
+SUPPORTED = "supported"
 
 
 def how_many_runs(count):
@@ -65,9 +67,6 @@ def value_range(values, style):
 def verdict_table(verdicts):
     """Lay out the verdicts for reading: the interval behind the value, counts without decimals.
 
-    A difference that is reproduced, but lies below the published one with the whole of its
-    interval, is said to be so in sign.
-
     Parameters
     ----------
     verdicts : pandas.DataFrame
@@ -81,7 +80,7 @@ def verdict_table(verdicts):
     rows = [
         {
             "claim": row.claim + SEEN[row.seen],
-            "verdict": _shown_verdict(row),
+            "verdict": shown_verdict(row),
             "published": "–" if pd.isna(row.published) else f"{row.published:g}",
             "reproduced (95 % interval)": _value(row),
             "fold": row.fold or "–",
@@ -283,7 +282,23 @@ def _run_count(arm, seeds):
     return "all" if arm.partition(" + ")[2].startswith("seeds") else str(seeds)
 
 
-def _shown_verdict(row):
+def shown_verdict(row):
+    """Word a verdict for reading.
+
+    A difference that is reproduced, but lies below the published one with the whole of its
+    interval, is reproduced in sign; what the report expects without a number is supported.
+
+    Parameters
+    ----------
+    row : object
+        A row of `claims.with_words`.
+
+    Returns
+    -------
+    str
+    """
+    if row.verdict == "reproduced" and pd.isna(row.published):
+        return SUPPORTED
     smaller = row.kind == "difference" and row.ci_high < row.published
     return IN_SIGN if row.verdict == "reproduced" and smaller else row.verdict
 

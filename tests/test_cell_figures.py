@@ -143,7 +143,7 @@ def test_of_the_means_over_turns_that_of_the_best_arm_is_shown():
 
 def test_sentence_of_the_ladder_names_the_best_arm_and_its_runs():
     sentence = cell_findings.ladder_sentence(LADDER, "seg_gt", "SEG")
-    assert "connected components as cells, scores SEG 0.400" in sentence
+    assert "touching cells left joined, there is SEG 0.400" in sentence
     assert "is gap: 0.800 (0.780 to 0.820), from 3 runs a fold." in sentence
     single = cell_findings.ladder_sentence(summary(n_seeds=1, gap=0.8), "seg_gt", "SEG")
     assert "from a single run a fold" in single
@@ -163,10 +163,10 @@ def test_sentence_of_the_foreground_sets_the_ceiling_beside_it():
     sentence = cell_findings.foreground_sentence(table, truth)
     assert "is that of gap: IoU 0.800 (0.700 to 0.850)." in sentence
     assert "0.900 on video 01, 0.800 on video 02" in sentence
-    assert "those of none come nearest: 0.850 (0.750 to 0.900)." in sentence
-    assert sentence.endswith("the foreground of gap has 0.900 (0.800 to 0.950).")
+    assert "that of none is nearest: 0.850 (0.750 to 0.900)." in sentence
+    assert sentence.endswith("gap reaches 0.900 (0.800 to 0.950).")
     short = cell_findings.foreground_sentence(table, truth[:0])
-    assert short.endswith("those of none come nearest: 0.850 (0.750 to 0.900).")
+    assert short.endswith("that of none is nearest: 0.850 (0.750 to 0.900).")
     none = cell_findings.foreground_sentence(table[table.arm == "silver_truth"], truth)
     assert none == "No arm has been scored on this fold."
 

@@ -29,6 +29,7 @@ def run_rows(**columns):
 
 def facts(record=RECORD, **columns):
     verdicts = pd.DataFrame({"kind": "score", "verdict": ["partly", "reproduced", "partly"]})
+    verdicts = verdicts.assign(published=0.9)
     return checklist.facts(PROFILE, record, run_rows(**columns), verdicts)
 
 
@@ -39,7 +40,8 @@ def test_answers_are_those_of_the_results():
     assert (known["parameters_low"], known["parameters_high"]) == ("1,000", "2,000")
     assert known["processors"] == "x; y"
     assert known["verdicts"] == (
-        "3 statements of the report or about it: 3 on scores (2 partly, 1 reproduced)."
+        "3 statements of the report or about it, some of them one claim at several learning rates "
+        "or lengths: 3 on scores (2 partly, 1 reproduced)."
     )
     assert known["runs_status"] == known["data_status"] == "yes"
 

@@ -72,8 +72,8 @@ def test_ends_are_means_over_seeds_beside_the_last_published_value(histories):
 def test_arms_are_compared_at_the_updates_that_both_have(histories):
     sentence = found.equal_updates_sentence(histories, "val", "the loss")
     assert sentence == (
-        "At the longest that can be compared the loss is 0.400 without augmentation after 10 "
-        "updates and 0.900 with augmentation after 10 updates."
+        "After about the most updates that every run of both has, the loss is 0.400 (none, after "
+        "10 updates) and 0.900 (augmented, after 10 updates)."
     )
     late = histories[(histories.arm == "none") | (histories.updates > 20)]
     assert found.equal_updates_sentence(late, "val", "the loss") == ""
@@ -106,13 +106,15 @@ def test_differences_are_counted_by_their_whole_interval():
         {
             "fold": ["video"] * 4 + ["last"],
             "metric": "f1",
-            "mean": [0.2, 0.2, -0.2, np.nan, 0.2],
+            "what": ["this", "that", "less", "none", "more"],
+            "mean": [0.2, 0.1, -0.2, np.nan, 0.9],
             "ci_low": [0.1, -0.1, -0.3, np.nan, 0.1],
             "ci_high": [0.3, 0.3, -0.1, np.nan, 0.3],
         }
     )
     assert found.counts_sentence(effects, "video", {"f1": "F1"}) == (
-        "Of 3 differences in F1, 1 lie above zero with the whole of their interval and 1 below it."
+        "Of 3 differences in F1, 1 lie above zero with the whole of their interval and 1 below it. "
+        "Highest: +0.200 (+0.100 to +0.300), this. Lowest: −0.200 (−0.300 to −0.100), less."
     )
 
 
@@ -163,12 +165,16 @@ def test_cheapest_and_best_arm():
 
 
 def test_rise_of_the_validation_loss(histories):
-    arms = {"without": ("none", "none_tuned"), "with": ("augmented",), "else": ("aspp",)}
+    arms = {"else": ("aspp",), "without": ("none", "none_tuned"), "with": ("augmented",)}
     # One run without augmentation never leaves ln 2.
     loss = [0.3, 0.2, 0.7, 0.69, 0.3, 0.2]
     histories = histories.assign(val_loss=histories.val, loss=loss)
     assert found.overfitting_sentence(histories, arms) == (
         "Where the training loss left ln 2, the last validation loss lies above the lowest by 0.20 "
-        "in 1 of the 2 runs without; 0.00 in 1 of the 1 runs with."
+        "on average (0.20) in 1 of the 2 runs without; 0.00 on average (0.00) in 1 of the 1 runs "
+        "with. So augmentation does hold off overfitting."
     )
+    turned = {"with": ("augmented",), "without": ("none", "none_tuned")}
+    assert found.overfitting_sentence(histories, turned).endswith("does not hold off overfitting.")
+    assert found.overfitting_sentence(histories, {"with": ("augmented",)}).endswith("runs with.")
     assert found.overfitting_sentence(histories[:0], arms) == ""

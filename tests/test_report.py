@@ -244,10 +244,10 @@ def test_each_verdict_has_its_own_badge_with_a_sign_and_words():
     soup = soup_of(table(pd.DataFrame({"verdict": verdicts}), number="1", caption="Claims."))
     badges = soup.select(".verdict")
     assert [b.get_text().split(" ", 1)[1] for b in badges] == list(VERDICT_SIGNS)
-    # What is reproduced in sign alone has the sign of what is reproduced.
-    assert len({b["class"][1] for b in badges}) == len(badges) == 7
+    # What is reproduced in sign alone, or supported, has the sign of what is reproduced.
+    assert len({b["class"][1] for b in badges}) == len(badges) == 8
     assert len({b.get_text()[0] for b in badges}) == 6
-    assert [th.get_text() for th in soup.select("tbody th")][7:] == ["<unheard of>", "–"]
+    assert [th.get_text() for th in soup.select("tbody th")][8:] == ["<unheard of>", "–"]
 
 
 @settings(deadline=None, max_examples=50, database=None)

@@ -246,33 +246,78 @@ def test_data_sentence_counts_the_seeds(profile):
 
 
 def test_verdicts_are_counted():
-    kinds = ["difference", "score", "difference"]
-    verdicts = pd.DataFrame({"kind": kinds, "verdict": ["partly", "reproduced", "partly"]})
+    kinds = ["difference", "score", "difference", "difference", "difference"]
+    verdicts = pd.DataFrame({"kind": kinds, "verdict": "reproduced", "ci_high": 0.2})
+    verdicts = verdicts.assign(published=[0.1, 0.9, 0.3, NAN, 0.4])
+    verdicts.loc[0, "verdict"] = "partly"
     assert findings.verdict_sentence(verdicts) == (
-        "3 statements of the report or about it: 2 on differences (2 partly), 1 on scores "
+        "5 statements of the report or about it, some of them one claim at several learning rates "
+        "or lengths: 4 on differences (1 partly, 2 reproduced in sign, 1 supported); 1 on scores "
         "(1 reproduced)."
     )
 
 
 def test_answer_is_made_of_the_differences_that_were_measured():
-    row = {"fold": "video", "metric": "f1_pooled", "mean": 0.2, "ci_low": 0.1, "ci_high": 0.3}
-    row["n_seeds"] = 1
-    rows = [
-        row | {"id": "published_tuned", "what": "this", "n_seeds": 2},
-        row | {"id": "published_tuned", "what": "this", "fold": "last"},
-        row | {"id": "copies_3", "what": "that", "fold": "last", "mean": 0.15},
-        row | {"id": "copies_3", "what": "that", "fold": "last", "metric": "f1"},
-        row | {"id": "unheard of", "what": "nothing"},
-    ]
-    tuned = fold_summary("video", 1, none_tuned=0.8).replace("iou_pooled", "f1_pooled")
-    sentence = findings.answer_sentence(tuned, pd.DataFrame(rows), "last", "video")
-    assert sentence == (
-        "On the mean of both videos held out the tuned recipe scores test F1 0.800 (0.700 to "
-        "0.900) without any augmentation. What augmentation changes in test F1: that, +0.150 "
-        "(+0.100 to +0.300), fold last, a single run each; this, +0.200 (+0.100 to +0.300), the "
-        "mean of both videos held out, 2 runs each."
+    folds = ["01to02", "02to01"]
+    table = effects(
+        ("published_tuned", "video", "f1_pooled", *UP, 2),
+        ("published_tuned", "last", "f1_pooled", *DOWN, 2),
+        ("copies_3", "last", "f1_pooled", *UNSURE, 1),
+        ("copies_3", "last", "f1", *UP, 1),
+        ("own_epochs_3", "last", "f1_pooled", *UP, 3),
+        ("unheard of", "video", "f1_pooled", *UP, 3),
     )
-    assert findings.answer_sentence(tuned, pd.DataFrame(rows[-1:]), "last", "video") == ""
+    seg = effects(("published_tuned", "video", "seg_gt", *DOWN, 2))
+    tuned = fold_summary("video", 1, none_tuned=0.8).replace("iou_pooled", "f1_pooled")
+    runs = pd.DataFrame({"arm": ["a", "a", "b"], "updates": [50, 70, 40]})
+    runs = runs.assign(side="test", fold="last")
+    told = (tuned, table, seg, runs, "last", "video", folds)
+    assert findings.answer_sentences(*told).splitlines() == [
+        "Comparisons at like length of training in which the published augmentation raises test "
+        "F1: 1 of 2. A difference is undecided where its interval holds zero.",
+        "    - copies_3: test F1 +0.050 (−0.010 to +0.110), undecided; fold last, a single run "
+        "each.",
+        "    - published_tuned: test F1 +0.200 (+0.100 to +0.300), higher, SEG −0.200 (−0.300 to "
+        "−0.100), lower; the mean of both videos held out, 2 runs each.",
+        "    - Without any augmentation the tuned recipe scores test F1 0.800 (0.700 to 0.900), "
+        "the mean of both videos held out.",
+        "    - Not at like length, with 1.5 times as many updates: own_epochs_3: test F1 +0.200 "
+        "(+0.100 to +0.300), higher; fold last, 3 runs each.",
+    ]
+    opposite = effects(
+        ("published_tuned", "01to02", "f1_pooled", *UP, 2),
+        ("published_tuned", "02to01", "f1_pooled", *DOWN, 2),
+    )
+    both = pd.concat([table, opposite])
+    lines = findings.answer_sentences(tuned, both, *told[2:]).splitlines()
+    assert "F1: 0 of 2." in lines[0]
+    assert "the mean decides nothing. In test F1: published_tuned (01to02 +0.200" in lines[-1]
+    assert findings.answer_sentences(tuned, table[5:], *told[2:]) == ""
+
+
+def test_changes_are_told_in_pixels_and_in_cells():
+    table = effects(("that", "video", "f1_pooled", *UNSURE, 2), ("that", "last", "f1", *UP, 2))
+    seg = effects(("that", "video", "seg_gt", *UP, 2))
+    assert findings.changes_sentence(table, seg, ["this", "that"], "video") == (
+        "that: test F1 +0.050 (−0.010 to +0.110), undecided, SEG +0.200 (+0.100 to +0.300), "
+        "higher. The mean of both videos held out, 2 runs of each arm."
+    )
+    assert findings.changes_sentence(table, seg, ["this"], "video") == ""
+
+
+def test_merges_and_splits_are_told_of_every_difference():
+    table = effects(
+        ("this", "video", "merges", *DOWN, 3),
+        ("this", "video", "splits", *UNSURE, 3),
+        ("this", "last", "splits", *UP, 3),
+        ("this", "video", "seg_gt", *UP, 3),
+        ("that", "video", "merges", *UP, 3),
+    )
+    assert findings.errors_sentence(table, ["this"], "video") == (
+        "In a frame, this: merges −0.200 (−0.300 to −0.100), lower, splits +0.050 (−0.010 to "
+        "+0.110), undecided."
+    )
+    assert findings.errors_sentence(table, ["else"], "video") == ""
 
 
 def test_published_recipe_is_set_beside_what_looks_at_nothing():
@@ -300,16 +345,19 @@ def test_guess_that_has_the_published_score():
 
 
 def test_length_is_set_beside_that_of_the_published_run():
-    histories = pd.DataFrame({"arm": "augmented", "epoch": [1, 2], "updates": [100, 200]})
+    columns = {"arm": "augmented", "seed": 0, "epoch": [1, 2], "updates": [100, 200]}
+    histories = pd.DataFrame(columns)
     size = {"image.size": 64, "model.filters": 4}
     sentence = recipe_findings.length_sentence(histories, size, {"augmented": 50}, 16)
     assert "had 2 epochs or 200 updates, 25% of those of the published run (16 epochs)" in sentence
     assert "64 px, 4 filters" in sentence
-    full = pd.DataFrame({"arm": "augmented_full", "epoch": [8], "updates": [600]})
+    ends = {"seed": [0, 1], "epoch": [4, 8], "updates": [300, 600]}
+    full = pd.DataFrame({"arm": "augmented_full"} | ends)
     assert recipe_findings.length_sentence(
         pd.concat([histories, full]), size, {"augmented": 50}, 16
     ) == sentence + (
-        " What comes later is shown by augmented_full with 8 epochs or 75% of the updates."
+        " What comes later is shown by augmented_full with 4 to 8 epochs or 38% to 75% of the "
+        "updates."
     )
     assert recipe_findings.length_sentence(histories[:0], size, {"augmented": 50}, 16) == ""
 
@@ -319,11 +367,11 @@ def test_code_sentence_names_the_commits():
     runs = runs.assign(dirty=[True, False, None, None])
     runs.loc[1:, "commit"] = ["b" * 40, None, None]
     assert findings.code_sentence(runs) == (
-        "Each of the 2 runs names the commit of its code, one of 2 (runs.csv), in 1 of them files "
-        "differed from it."
+        "The 2 finished runs come from 2 commits, 1 of them with uncommitted changes; runs.csv "
+        "names that of each."
     )
     clean = findings.code_sentence(runs.assign(dirty=[False, False, None, None]))
-    assert clean.endswith("one of 2 (runs.csv), as it is there.")
+    assert "2 commits, all without uncommitted changes;" in clean
     nowhere = runs.assign(commit=None, dirty=None)
     assert findings.code_sentence(nowhere) == "The runs were not made in a repository."
 
@@ -383,7 +431,8 @@ UP, DOWN, UNSURE = (0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), (0.05, -0.01, 0.11)
 def effects(*rows):
     """Effects of arm a against b: what, fold, metric, mean and interval, seeds."""
     rows = [(what, "a", "b", fold, *rest) for what, fold, *rest in rows]
-    return pd.DataFrame(rows, columns=EFFECTS)
+    table = pd.DataFrame(rows, columns=EFFECTS)
+    return table.assign(id=table.what)
 
 
 def test_effect_sentences_sort_by_what_the_interval_says():
@@ -444,7 +493,7 @@ def test_videos_that_contradict_each_other_are_named():
         "In test F1: this (01to02 +0.200 (+0.100 to +0.300), 02to01 −0.200 (−0.300 to −0.100))."
     )
     assert findings.disagreement_sentence(table, folds, "seg", "SEG").startswith(
-        "In test SEG no difference has"
+        "In test SEG the two folds contradict each other in no difference."
     )
     assert findings.disagreement_sentence(table, folds[:1], "f1", "F1") == ""
 
@@ -456,18 +505,17 @@ def fold_summary(fold, seeds, **means):
     return pd.DataFrame(rows, columns=columns).assign(n_seeds=seeds)
 
 
-def test_best_sentence_names_the_best_arm_and_the_score_without_looking():
-    table = fold_summary("video", 3, none=0.4, aspp=0.7, image_blind=0.2, previous_frame=0.9)
+def test_best_sentence_names_the_best_network_and_the_scores_without_looking():
+    floor = {"all_foreground": 0.5, "image_blind": 0.2, "previous_frame": 0.9}
+    table = fold_summary("video", 3, none=0.4, aspp=0.7, **floor)
     assert findings.best_sentence(table, "iou_pooled", "IoU") == (
-        "The highest test IoU, the mean of both videos held out, is that of aspp: "
-        "0.700 (0.600 to 0.800), from 3 runs a fold; the labels of the frame before, which no "
-        "network sees, are left aside. Marking pixels at random scores 0.200."
+        "The highest test IoU, the mean of both videos held out, is that of aspp: 0.700 (0.600 to "
+        "0.800), from 3 runs a fold. Marking every pixel as cell scores 0.500, marking pixels at "
+        "random, as often as is best for mean IoU, 0.200."
     )
-    table = fold_summary("last", 1, none=0.8, aspp=0.7, image_blind=0.3)
-    assert findings.best_sentence(table, "iou_pooled", "IoU") == (
-        "The highest test IoU, fold last, is that of none: "
-        "0.800 (0.700 to 0.900), from a single run a fold; the labels of the frame before, which "
-        "no network sees, are left aside. Marking pixels at random scores 0.300."
+    table = fold_summary("last", 1, none=0.4, aspp=0.3, **floor)
+    assert "is that of none: 0.400 (0.300 to 0.500), from a single run a fold" in (
+        findings.best_sentence(table, "iou_pooled", "IoU")
     )
 
 
@@ -510,7 +558,7 @@ def test_arms_that_do_not_look_at_the_image_are_named():
     ]
     shares = pd.DataFrame(rows, columns=["arm", "fold", "share", "marked"])
     sentence = recipe_findings.one_answer_sentence(shares, "last")
-    assert "called cell: none 90% to 100% (50% to 70%)." in sentence
+    assert "calls cell): none 90% to 100% (50% to 70%)." in sentence
     assert "With the tuned recipe: none_tuned 20% (50%)." in sentence
     assert "Published recipe, other folds: 40%." in sentence
     assert "gap" not in sentence
@@ -532,6 +580,7 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
         for arm, f1, iou in (("augmented_full", 0.7, 0.5), ("augmented_1e-3", 0.9, 0.8))
         for metric, mean in (("f1_pooled", f1), ("mean_iou_pooled", iou))
     ]
+    rows.append(rows[0] | {"arm": "all_foreground", "mean": 0.7})
     published = pd.DataFrame({"id": ["f1_augmented", "iou_augmented"], "value": [0.891, 0.77]})
     counts = [("augmented_1e-3", "last", 0, name, 1.0) for name in ("tp", "fp", "fn", "tn")]
     counts += [(arm, fold, 0, "tp", 9.0) for arm, fold in (("none", "last"), ("a", "random"))]
@@ -539,15 +588,33 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
     told = (pd.DataFrame(rows), metrics, histories, published, "last")
     assert recipe_findings.published_sentence(*told) == (
         "Of the 2 learning rates at which the published recipe with augmentation was trained for "
-        "up to the published length, 0.001 has the lowest validation loss, 0.200. Test scores at "
-        "that rate, fold last: with augmentation F1 0.900 (0.000 to 1.000) and mean IoU 0.800 "
-        "(0.000 to 1.000), after 20 updates (published 0.891 and 0.77), from a single run."
+        "up to the published length, 0.001 has the lowest validation loss, 0.200. At that rate, "
+        "fold last: with augmentation F1 0.500 in a single run, mean IoU 0.800 (0.000 to 1.000) "
+        "(published 0.891 and 0.77), weights of update 20. Marking every pixel as cell scores F1 "
+        "0.700: a run that scores no more has not learnt to see cells."
     )
     second = metrics.assign(seed=1, value=3.0).replace({"metric": {"fp": "tp"}})
     several = recipe_findings.published_sentence(told[0], pd.concat([metrics, second]), *told[2:])
-    assert several.endswith("from 2 runs of F1 0.500, 0.800.")
+    assert "with augmentation F1 0.500, 0.800 in 2 runs, mean IoU" in several
     short = histories.assign(arm="augmented")
     assert recipe_findings.published_sentence(*told[:2], short, *told[3:]) == ""
+
+
+def test_stopping_is_told_with_the_epoch_whose_weights_are_kept():
+    histories = pd.DataFrame(
+        {
+            "arm": "none_1e-3",
+            "seed": [0, 0, 0, 1, 1],
+            "epoch": [1, 2, 3, 1, 2],
+            "val_loss": [0.7, 0.5, 0.6, 0.6, NAN],
+        }
+    )
+    rows = [("none", "loss", 26), ("none", "f1", 27), ("augmented", "loss", 30)]
+    published = pd.DataFrame(rows, columns=["arm", "metric", "epoch"])
+    sentence = recipe_findings.stopping_sentence(histories, published)
+    assert "none_1e-3 after 1 to 3 epochs with the weights of epoch 1 to 2. The" in sentence
+    assert "went on to epoch 26." in sentence
+    assert recipe_findings.stopping_sentence(histories.assign(arm="none"), published) == ""
 
 
 def test_leakage_sentence_lists_the_arms():

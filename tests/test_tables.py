@@ -80,7 +80,7 @@ def test_verdict_table_shows_values_as_they_are_known():
         ["F1", "partly", "0.891", "0.800 (0.700 to 0.900)", "last", "3"],
         ["Images", "reproduced", "1447", "1447", "–", "–"],
         ["IoU †", "cannot be tested", "0.77", "–", "last", "–"],
-        ["SEG ‡", "reproduced", "–", "0.050 (0.010 to 0.110)", "video", "2"],
+        ["SEG ‡", "supported", "–", "0.050 (0.010 to 0.110)", "video", "2"],
         ["Less", "reproduced in sign", "0.286", "0.050 (0.010 to 0.110)", "last", "2"],
         ["As much", "reproduced", "0.286", "0.250 (0.200 to 0.300)", "last", "2"],
         ["Loss", "contradicted", "0.57", "0.040", "last", "1"],
