@@ -168,12 +168,13 @@ def answer_sentences(summary, effects, cell_effects, runs, fold, headline, folds
     for row in _f1_row(effects, OWN_LENGTH, fold, headline):
         own = runs[(runs.side == "test") & (runs.fold == row.fold)].groupby("arm").updates.mean()
         items.append(
-            f"    - Not at like length, with {own[row.arm] / own[row.against]:.1f} times as many "
+            f"    - Not at like length, with {own[row.arm] / own[row.against]:.2g} times as many "
             f"updates: {_change(row, cell_effects)}; {_place(row)}."
         )
     lead = (
-        "Comparisons at like length of training in which the published augmentation raises test "
-        f"F1: {higher} of {len(rows)}. A difference is undecided where its interval holds zero."
+        f"At like length of training the published augmentation raises test F1 in {higher} of "
+        f"{len(rows)} comparison{'s' * (len(rows) > 1)}. A difference is undecided where its "
+        "interval holds zero."
     )
     doubt = effects[effects.id.isin(against) & effects.id.isin(LIKE_LENGTH)]
     if len(doubt):

@@ -50,6 +50,14 @@ def test_opens_with_a_title_and_the_parameters(notebook):
     assert 'params_file = "' in tagged[0].source
 
 
+def test_what_is_folded_has_no_blank_line(notebook):
+    # On the page, what is folded would end there.
+    for source in sources(notebook, "markdown"):
+        for folded in re.findall(r"<details>.*?(?:</details>|$)", source, re.S):
+            assert folded.endswith("</details>")
+            assert "\n\n" not in folded
+
+
 def test_code_cells_are_short_and_parse(notebook):
     for source in sources(notebook, "code"):
         assert len(source.splitlines()) <= 25, source

@@ -273,8 +273,8 @@ def test_answer_is_made_of_the_differences_that_were_measured():
     runs = runs.assign(side="test", fold="last")
     told = (tuned, table, seg, runs, "last", "video", folds)
     assert findings.answer_sentences(*told).splitlines() == [
-        "Comparisons at like length of training in which the published augmentation raises test "
-        "F1: 1 of 2. A difference is undecided where its interval holds zero.",
+        "At like length of training the published augmentation raises test F1 in 1 of 2 "
+        "comparisons. A difference is undecided where its interval holds zero.",
         "    - copies_3: test F1 +0.050 (−0.010 to +0.110), undecided; fold last, a single run "
         "each.",
         "    - published_tuned: test F1 +0.200 (+0.100 to +0.300), higher, SEG −0.200 (−0.300 to "
@@ -290,7 +290,7 @@ def test_answer_is_made_of_the_differences_that_were_measured():
     )
     both = pd.concat([table, opposite])
     lines = findings.answer_sentences(tuned, both, *told[2:]).splitlines()
-    assert "F1: 0 of 2." in lines[0]
+    assert "F1 in 0 of 2 comparisons." in lines[0]
     assert "the mean decides nothing. In test F1: published_tuned (01to02 +0.200" in lines[-1]
     assert findings.answer_sentences(tuned, table[5:], *told[2:]) == ""
 
