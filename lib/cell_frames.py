@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.arrays import crowded_window
+from lib.arrays import crowded_window, to_border
 from lib.evaluation import spread
 from lib.files import read_arrays
 
@@ -13,24 +13,28 @@ SPREAD, STRIP = 4, 6
 WINDOW = 0.375
 
 
-def shown_pairs(pairs):
+def shown_pairs(pairs, labels):
     """Choose the frames of a test side that are shown.
 
     Parameters
     ----------
     pairs : list of tuple
         Video and frame number of the test frames.
+    labels : dict of str to ndarray, shape (F, M, N)
+        True cells of each video.
 
     Returns
     -------
     spread : list of tuple
         `SPREAD` of them, evenly spread.
     strip : list of tuple
-        `STRIP` neighbours, from the middle on.
+        The `STRIP` neighbours in which most pixels touch another cell.
     """
     evenly = [pairs[place] for place in spread(len(pairs), SPREAD)]
-    first = max(0, min(len(pairs) // 2, len(pairs) - STRIP))
-    return evenly, pairs[first : first + STRIP]
+    touching = [np.count_nonzero(to_border(labels[video][frame])) for video, frame in pairs]
+    length = min(STRIP, len(pairs))
+    first = np.convolve(touching, np.ones(length), mode="valid").argmax()
+    return evenly, pairs[first : first + length]
 
 
 def shrink(frame):
@@ -51,7 +55,8 @@ def shrink(frame):
 def save_frames(path, images, labels, pairs):
     """Keep the images and true cells of the frames that are shown, as arrays without pickle.
 
-    Of the neighbours only a window is kept, the one where most cells touch.
+    Of the neighbours only a window is kept, the one where most pixels of the middle one touch
+    another cell.
 
     Parameters
     ----------
@@ -62,7 +67,7 @@ def save_frames(path, images, labels, pairs):
     pairs : list of tuple
         Video and frame number of the test frames.
     """
-    evenly, strip = shown_pairs(pairs)
+    evenly, strip = shown_pairs(pairs, labels)
     video, frame = strip[len(strip) // 2]
     window = crowded_window(shrink(labels[video][frame]), WINDOW)
     arrays = {"window": [(part.start, part.stop) for part in window]}

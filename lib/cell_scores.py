@@ -37,7 +37,8 @@ def read_counts(profile, runs):
         If nothing was scored.
     """
     paths = [reading.path(profile.outputs) for reading in _scored(profile, runs)]
-    paths = [path for path in (cells.references_path(profile.outputs), *paths) if path.exists()]
+    if cells.references_done(profile, runs):
+        paths.insert(0, cells.references_path(profile.outputs))
     if not paths:
         raise StateError(f"{profile.outputs / 'cells'}: no cells are scored; run `make report`")
     table = pd.concat(

@@ -35,7 +35,7 @@ KEYS = ("arm", "fold", "seed", "turned", "method", "chosen")
 # at 512 px; no cell of the data is wider than twice this.
 UNKNOWN_RADIUS = 80
 # A change in these makes the counts anew.
-CODE = ("cells.py", "constants.py", "instances.py")
+CODE = ("arrays.py", "cell_frames.py", "cells.py", "constants.py", "instances.py", "metrics.py")
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,12 @@ def is_done(reading, outputs):
     return _is_current(reading.path(outputs), reading.fingerprint)
 
 
+def references_done(profile, runs):
+    """Whether the counts of what is no network are there, and were made as they would be now."""
+    fingerprint = _references_fingerprint(profile, runs)
+    return _is_current(references_path(profile.outputs), fingerprint)
+
+
 def _is_current(path, fingerprint):
     try:
         record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -126,7 +132,7 @@ def pending_arms(profile, runs):
     """List the arms of which some cells are not scored yet, the `REFERENCES` among them."""
     outputs = profile.outputs
     pending = {reading.arm for reading in readings(profile, runs) if not is_done(reading, outputs)}
-    if not _is_current(references_path(outputs), _references_fingerprint(profile, runs)):
+    if not references_done(profile, runs):
         pending.add(REFERENCES)
     return [arm for arm in scored_arms(profile, runs) if arm in pending]
 
@@ -181,7 +187,8 @@ def score_arm(profile, runs, arm, say=print):
         Told a line a reading.
     """
     if arm == REFERENCES:
-        score_references(profile, runs)
+        score_references(profile, runs, say)
+        return
     outputs, opened = profile.outputs, None
     for reading in readings(profile, runs):
         if reading.arm != arm or is_done(reading, outputs):
@@ -219,7 +226,7 @@ def score(opened, reading):
         "seed": reading.seed,
         "turned": reading.turned,
     }
-    rows, kept, shown = [], {}, set().union(*cell_frames.shown_pairs(split.test))
+    rows, kept, shown = [], {}, set().union(*cell_frames.shown_pairs(split.test, opened.labels))
     threshold = settings["evaluation.threshold"]
     for method, arguments in chosen.items():
         keys |= {"method": method, "chosen": method == best}
@@ -259,9 +266,9 @@ def score_references(profile, runs, say=print):
     say : callable
         Told when it is done.
     """
-    path, fingerprint = references_path(profile.outputs), _references_fingerprint(profile, runs)
-    if _is_current(path, fingerprint):
+    if references_done(profile, runs):
         return
+    path, fingerprint = references_path(profile.outputs), _references_fingerprint(profile, runs)
     _, folds = results.headline_folds(profile)
     opened, rows, sizes = study.open_study(profile.path), [], _sizes(runs)
     for fold in folds:
@@ -295,7 +302,9 @@ def references_path(outputs):
 
 def _references_fingerprint(profile, runs):
     record = plan.read_record(profile.outputs)
-    content = [record["digests"], results.headline_folds(profile)[1], _sizes(runs)]
+    # The margin, and what baselines and growth are fitted on, depend on the split.
+    splits = [profile.settings[f"split.{key}"] for key in plan.SPLIT_KEYS]
+    content = [record["digests"], results.headline_folds(profile)[1], splits, _sizes(runs)]
     return _fingerprint(content, (*CODE, "baselines.py"))
 
 

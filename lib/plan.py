@@ -18,6 +18,8 @@ from lib.files import StateError, publish, write_json, write_text
 from lib.paths import NOTEBOOKS, OUTPUTS, PARAMS, ROOT, relative, run_folder
 from lib.source import DataError, find_source
 
+# Settings that splits depend on.
+SPLIT_KEYS = ("test_share", "validation_share", "seed")
 RUN_SETTINGS = (
     "data.name",
     "split.",
@@ -189,7 +191,7 @@ def read_split(settings, fold, record, outputs):
 
 
 def _split(settings, fold, record):
-    shares = {key: settings[f"split.{key}"] for key in ("test_share", "validation_share", "seed")}
+    shares = {key: settings[f"split.{key}"] for key in SPLIT_KEYS}
     try:
         return splits.make_split(fold, record["frames"], **shares)
     except ValueError as error:

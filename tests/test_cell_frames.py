@@ -12,7 +12,10 @@ from lib.files import StateError
 @given(st.integers(1, 200))
 def test_shown_frames_are_test_frames_and_the_strip_has_neighbours(count):
     pairs = [("02", frame) for frame in range(count)]
-    evenly, strip = cell_frames.shown_pairs(pairs)
+    labels = np.zeros((count, 4, 4), int)
+    labels[count // 3, 1:3] = [1, 1, 2, 2]
+    evenly, strip = cell_frames.shown_pairs(pairs, {"02": labels})
+    assert ("02", count // 3) in strip
     assert set(evenly) | set(strip) <= set(pairs)
     assert len(strip) == min(count, cell_frames.STRIP)
     assert len(evenly) == min(count, cell_frames.SPREAD)

@@ -172,6 +172,17 @@ def test_references_are_scored_and_are_what_they_are(load):
     assert set(scores.metric) == set(cell_scores.MEASURES)
 
 
+def test_references_of_another_split_are_scored_again(load):
+    profile, runs = load()
+    cells.score_references(profile, runs, list)
+    assert cells.references_done(profile, runs)
+    assert set(cell_scores.read_counts(profile, runs).arm) >= {"silver_truth", "perfect_mask"}
+    changed, other = load("split: {test_share: 0.4}")
+    assert not cells.references_done(changed, other)
+    with pytest.raises(StateError, match="no cells are scored"):
+        cell_scores.read_counts(changed, other)
+
+
 def test_better_predictions_score_better_and_turns_are_an_effect(load):
     profile, runs = load()
     finish(profile, find(runs, RUN), dents=12)
