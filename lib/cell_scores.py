@@ -29,7 +29,7 @@ def read_counts(profile, runs):
     -------
     pandas.DataFrame
         A row a frame and method: arm, fold, seed (text), turned, method, chosen, video, frame and
-        the counts of `cells.Truth.count`.
+        the counts of `cell_counts.Truth.count`.
 
     Raises
     ------

@@ -1,41 +1,25 @@
-"""Find the cells in what finished runs predicted, and score them as the challenge does.
+"""Find the cells in what finished runs predicted: what is read, what is counted, what is left.
 
-No network is needed: a run keeps its predictions. The constants that turn probabilities into cells
-are chosen on its validation frames, by the silver truth; the test frames are scored once with each.
+No network is needed: a run keeps its predictions. How cells are counted is in `lib.cell_counts`.
 """
 
 import hashlib
 import json
 import shutil
 from dataclasses import dataclass
+from functools import cache
 
-import numpy as np
 import pandas as pd
 
-from lib import (
-    baselines,
-    cell_frames,
-    constants,
-    evaluation,
-    instances,
-    metrics,
-    plan,
-    results,
-    study,
-)
-from lib.arrays import mark_unknown, to_gap_mask
-from lib.augmentation import REFERENCE_SIZE
+from lib import cell_counts, cell_frames, plan, results, study
 from lib.files import StateError, write_json, write_table
 from lib.paths import ROOT
 
 # What is no network, scored together; no arm can have this name.
 REFERENCES = "references"
 KEYS = ("arm", "fold", "seed", "turned", "method", "chosen")
-# How far from the marker of a cell that the silver truth misses a pixel may belong to that cell, px
-# at 512 px; no cell of the data is wider than twice this.
-UNKNOWN_RADIUS = 80
 # A change in these makes the counts anew.
-CODE = ("arrays.py", "cell_frames.py", "cells.py", "constants.py", "instances.py", "metrics.py")
+CODE = ("arrays", "cell_counts", "cell_frames", "constants", "instances", "metrics")
 
 
 @dataclass(frozen=True)
@@ -119,8 +103,14 @@ def _is_current(path, fingerprint):
 
 
 def _fingerprint(content, code):
-    content = [content, [(ROOT / "lib" / name).read_text(encoding="utf-8") for name in code]]
+    content = [content, [_text(name) for name in code]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+@cache
+def _text(name):
+    """Text of a module, read once: what runs does not change with its file."""
+    return (ROOT / "lib" / f"{name}.py").read_text(encoding="utf-8")
 
 
 def scored_arms(profile, runs):
@@ -200,64 +190,28 @@ def score_arm(profile, runs, arm, say=print):
 
 
 def score(opened, reading):
-    """Choose the constants of a reading, and write the counts of each test frame.
+    """Count in each test frame of a reading, and keep the counts with what they were made with.
 
     Parameters
     ----------
     opened : study.Study
     reading : Reading
     """
-    outputs, settings = opened.profile.outputs, opened.profile.settings
-    split = plan.read_split(settings, reading.fold, opened.record, outputs)
-    maps = mean_maps([run.folder(outputs) for run in reading.runs], turned=reading.turned)
-    # Neighbouring frames are near copies; every second one tells as much in half the time.
-    validation = split.validation[::2]
-    table = constants.score_constants(
-        [maps[pair][0] for pair in validation],
-        study.full_labels(opened, validation),
-        insides=[maps[pair][1] for pair in validation],
-    )
-    chosen, scores = choose(table)
-    truth = Truth(opened, split)
-    shape, best = tuple(opened.record["shape"]), constants.best_method(scores)
-    keys = {
-        "arm": reading.arm,
-        "fold": reading.fold,
-        "seed": reading.seed,
-        "turned": reading.turned,
-    }
-    rows, kept, shown = [], {}, set().union(*cell_frames.shown_pairs(split.test, opened.labels))
-    threshold = settings["evaluation.threshold"]
-    for method, arguments in chosen.items():
-        keys |= {"method": method, "chosen": method == best}
-        for video, frame in split.test:
-            # The others are compared by gold truth alone, which few frames have.
-            if method == best or frame in truth.gold[video]:
-                probability, inside = maps[video, frame]
-                found = instances.segment(probability, shape, inside=inside, **arguments)
-                foreground = instances.enlarge(probability, shape) >= threshold
-                rows.append(keys | truth.count(video, frame, found, foreground))
-                if method == best and (video, frame) in shown:
-                    kept[video, frame] = instances.in_field(found, truth.margin)
+    outputs = opened.profile.outputs
+    split = plan.read_split(opened.profile.settings, reading.fold, opened.record, outputs)
+    folders = [run.folder(outputs) for run in reading.runs]
+    maps = cell_counts.mean_maps(folders, turned=reading.turned)
+    rows, shown, record = cell_counts.count_cells(opened, split, maps)
+    keys = {name: getattr(reading, name) for name in ("arm", "fold", "seed", "turned")}
     path = reading.path(outputs)
-    write_table(path, pd.DataFrame(rows))
+    write_table(path, pd.DataFrame([keys | row for row in rows]))
     if reading.seed in (0, "mean"):
-        cell_frames.save_cells(path.with_suffix(".npz"), kept)
-    record = {
-        "fingerprint": reading.fingerprint,
-        "constants": chosen,
-        "validation_seg": scores,
-        "margin": truth.margin,
-    }
-    write_json(path.with_suffix(".json"), record)
+        cell_frames.save_cells(path.with_suffix(".npz"), shown)
+    write_json(path.with_suffix(".json"), {"fingerprint": reading.fingerprint} | record)
 
 
 def score_references(profile, runs, say=print):
-    """Score what is no network: the floor, and the ceiling of what the labels can teach.
-
-    ``silver_truth`` is the truth that networks learn from, ``perfect_mask`` its foreground cut
-    into components, ``perfect_gap_128`` its cells with a gap between them at 128 px, grown back.
-    The others are those of `baselines.predictions`.
+    """Score what is no network, and keep the frames that are shown.
 
     Parameters
     ----------
@@ -270,24 +224,11 @@ def score_references(profile, runs, say=print):
         return
     path, fingerprint = references_path(profile.outputs), _references_fingerprint(profile, runs)
     _, folds = results.headline_folds(profile)
-    opened, rows, sizes = study.open_study(profile.path), [], _sizes(runs)
+    opened, sizes, rows = study.open_study(profile.path), _sizes(runs), []
     for fold in folds:
         split = plan.read_split(profile.settings, fold, opened.record, profile.outputs)
-        truth = Truth(opened, split)
-        for arm, predictions in _references(opened, split, sizes).items():
-            keys = {
-                "arm": arm,
-                "fold": fold,
-                "seed": 0,
-                "turned": False,
-                "method": "",
-                "chosen": True,
-            }
-            rows += [
-                keys | truth.count(video, frame, cells, cells > 0)
-                for (video, frame), cells in zip(split.test, predictions, strict=True)
-                if cells is not None
-            ]
+        keys = {"fold": fold, "seed": 0, "turned": False, "method": "", "chosen": True}
+        rows += [keys | row for row in cell_counts.count_references(opened, split, sizes)]
         frames = path.with_name(f"frames_{fold}.npz")
         cell_frames.save_frames(frames, opened.images, opened.labels, split.test)
     write_table(path, pd.DataFrame(rows))
@@ -305,137 +246,8 @@ def _references_fingerprint(profile, runs):
     # The margin, and what baselines and growth are fitted on, depend on the split.
     splits = [profile.settings[f"split.{key}"] for key in plan.SPLIT_KEYS]
     content = [record["digests"], results.headline_folds(profile)[1], splits, _sizes(runs)]
-    return _fingerprint(content, (*CODE, "baselines.py"))
+    return _fingerprint(content, (*CODE, "baselines"))
 
 
 def _sizes(runs):
     return sorted({run.settings["image.size"] for run in runs if run.side == "test"})
-
-
-def _references(opened, split, sizes):
-    silver = study.full_labels(opened, split.test)
-    found = {
-        "silver_truth": silver,
-        "perfect_mask": [instances.to_cells(labels > 0) for labels in silver],
-    }
-    for size in sizes:
-        settings = {"image.size": size, "image.normalise": "none"}
-        validation, test = (
-            np.float32(to_gap_mask(study.load_side(opened, pairs, settings)[1]))
-            for pairs in (split.validation, split.test)
-        )
-        labels = study.full_labels(opened, split.validation)
-        arguments = constants.choose_constants(
-            constants.score_constants(validation, labels, thresholds=(0.5,), split=(0,), markers=())
-        )
-        found[f"perfect_gap_{size}"] = [
-            instances.segment(mask, labels.shape[1:], **arguments) for mask in test
-        ]
-    return found | baselines.predictions(opened, split)
-
-
-def choose(table):
-    """Choose the constants of each method.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `constants.score_constants`.
-
-    Returns
-    -------
-    chosen : dict of str to dict
-        Arguments of `instances.segment` by method.
-    scores : dict of str to float
-        SEG of each on the frames that it was chosen on.
-    """
-    parts = {method: table.query(rows) for method, rows in constants.METHODS.items()}
-    chosen = {method: constants.choose_constants(part) for method, part in parts.items()}
-    return chosen, {method: round(float(part.seg.max()), 3) for method, part in parts.items()}
-
-
-def mean_maps(folders, *, turned):
-    """Read what runs predicted, averaged over the runs.
-
-    Parameters
-    ----------
-    folders : list of Path
-        Folders of runs on the same frames.
-    turned : bool
-        Whether to take the mean over flips and turns.
-
-    Returns
-    -------
-    dict of tuple to tuple of ndarray
-        By video and frame: the foreground probability, shape (M, M), from 0 to 1, and the map that
-        cells are cut out of.
-    """
-    kept = [evaluation.read_predictions(folder / "predictions.npz") for folder in folders]
-    prefix = "turned_" if turned else ""
-    foreground, inside = (
-        np.mean([maps.get(prefix + name, maps[f"{prefix}probability"]) for _, maps in kept], axis=0)
-        for name in ("probability", "inside")
-    )
-    pairs, _ = kept[0]
-    return dict(zip(pairs, zip(foreground, inside, strict=True), strict=True))
-
-
-class Truth:
-    """What is known of the cells of the test videos: silver truth, gold truth, markers.
-
-    Parameters
-    ----------
-    opened : study.Study
-    split : splits.Split
-        Where no truth has a cell is read off its training side: `instances.field_margin`.
-    """
-
-    def __init__(self, opened, split):
-        videos = sorted({video for video, _ in split.test})
-        self.silver = opened.labels
-        self.gold = {video: study.gold(opened, video) for video in videos}
-        self.markers = {video: study.markers(opened, video) for video in videos}
-        known = study.full_labels(opened, [*split.train, *split.validation])
-        self.margin = instances.field_margin(known)
-
-    def count(self, video, frame, cells, foreground):
-        """Count what every measure of a frame is made of.
-
-        Cells that lie wholly in the margin of the frame, and their pixels, are left out first.
-
-        Parameters
-        ----------
-        video : str
-        frame : int
-        cells : ndarray of int, shape (M, N)
-            Predicted instance ids, at the size of the labels.
-        foreground : ndarray of bool, shape (M, N)
-            Predicted foreground, before cells were cut out.
-
-        Returns
-        -------
-        dict
-            video, frame, gold_ and silver_ jaccard and true_cells, the counts of
-            `instances.det_counts` and `instances.error_counts`, tp, fp, fn and tn of the cells;
-            foreground_tp, _fp and _fn, and known_fp, those of the false pixels that are not near
-            a cell that the silver truth misses. None, or nothing, for what needs gold truth or
-            markers where there are none.
-        """
-        silver = self.silver[video][frame]
-        found = instances.in_field(cells, self.margin)
-        foreground, cells = foreground & ((found > 0) | (cells == 0)), found
-        counts = {"video": video, "frame": frame}
-        for name, labels in (("gold", self.gold[video].get(frame)), ("silver", silver)):
-            # Where there is no gold truth its columns are there all the same, and empty.
-            scored = instances.seg_counts(silver if labels is None else labels, cells)
-            values = {f"{name}_{key}": value for key, value in scored.items()}
-            counts |= dict.fromkeys(values) if labels is None else values
-        known = silver
-        if frame in self.markers[video]:
-            markers = self.markers[video][frame]
-            counts |= instances.det_counts(markers, cells)
-            known = mark_unknown(silver, markers, UNKNOWN_RADIUS * len(silver) / REFERENCE_SIZE)
-        counts |= instances.error_counts(silver, cells) | metrics.count(silver, cells)
-        pixels = metrics.count(silver, foreground)
-        counts |= {f"foreground_{name}": pixels[name] for name in ("tp", "fp", "fn")}
-        return counts | {"known_fp": int(np.sum(foreground & (known == 0)))}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import cell_scores, cells, params, plan, study
+from lib import cell_counts, cell_scores, cells, params, plan, study
 from lib.arrays import UNKNOWN, to_gap_mask
 from lib.evaluation import STEPS, save_predictions
 from lib.files import StateError
@@ -110,7 +110,7 @@ def test_other_code_or_another_run_is_scored_again(load, monkeypatch):
     assert "gap_weighted" in cells.pending_arms(changed, other)
     with pytest.raises(StateError, match="no cells are scored"):
         cell_scores.read_counts(changed, other)
-    monkeypatch.setattr(cells, "CODE", ("metrics.py",))
+    monkeypatch.setattr(cells, "CODE", ("metrics",))
     assert "gap_weighted" in cells.pending_arms(profile, runs)
 
 
@@ -275,7 +275,7 @@ def test_false_pixels_near_a_missed_cell_are_told_apart(load):
     # The others are wider than the data's cells would be at this size.
     lost = np.where(areas, areas, areas.max()).argmin()
     labels[labels == lost] = 0
-    truth = cells.Truth(opened, Split("mine", [("01", 0)], [], [("02", 1)]))
+    truth = cell_counts.Truth(opened, Split("mine", [("01", 0)], [], [("02", 1)]))
     truth.margin = 0
     counts = truth.count("02", 1, found, found > 0)
     assert counts["foreground_fp"] == counts["fp"] == (found == lost).sum() > 0
@@ -294,7 +294,7 @@ def test_cells_in_the_margin_are_left_out_of_every_count(load):
     opened.labels["01"][0], opened.labels["02"][1] = np.zeros((2, 64, 64))
     opened.labels["01"][0][9:30, 9:30] = 5  # reaches 29 px deep
     opened.labels["02"][1][25:30, 25:30] = 1
-    truth = cells.Truth(opened, Split("mine", [("01", 0)], [], [("02", 1)]))
+    truth = cell_counts.Truth(opened, Split("mine", [("01", 0)], [], [("02", 1)]))
     assert truth.margin == 29
     whole = truth.count("02", 1, opened.labels["02"][1], opened.labels["02"][1] > 0)
     found = opened.labels["02"][1].copy()
@@ -322,12 +322,12 @@ def test_means_are_over_runs(tmp_path):
         maps = {"probability": np.full((2, 4, 4), value, np.uint8)}
         maps |= {"inside": np.full((2, 4, 4), STEPS, np.uint8)} if number else {}
         save_predictions(tmp_path / str(number) / "predictions.npz", pairs, maps)
-    maps = cells.mean_maps([tmp_path / "0", tmp_path / "1"], turned=False)
+    maps = cell_counts.mean_maps([tmp_path / "0", tmp_path / "1"], turned=False)
     assert list(maps) == pairs
     foreground, inside = maps["01", 1]
     assert (foreground == 0.5).all()
     assert (inside == 0.5).all()
-    foreground, inside = cells.mean_maps([tmp_path / "1"], turned=False)["01", 0]
+    foreground, inside = cell_counts.mean_maps([tmp_path / "1"], turned=False)["01", 0]
     assert (foreground == 1).all()
 
 

@@ -18,7 +18,7 @@ from skimage.segmentation import expand_labels, relabel_sequential
 
 from lib import data
 from lib.arrays import to_gap_mask, to_mask
-from lib.cells import mean_maps
+from lib.cell_counts import mean_maps
 from lib.constants import METHODS, choose_constants, score_constants
 from lib.files import StateError
 from lib.instances import (
