@@ -1,7 +1,5 @@
 """Judge each claim of the original report by the rule that params/claims.yaml states for it."""
 
-import math
-
 import numpy as np
 import pandas as pd
 import yaml
@@ -9,7 +7,7 @@ import yaml
 from lib.model import count_convolutions, unet
 from lib.params import is_reference
 from lib.paths import PARAMS
-from lib.scan import PLATEAU
+from lib.scan import LEFT_PLATEAU
 from lib.statistics import UNDEFINED, arm_differences, fold_differences, of_fold
 
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
@@ -305,7 +303,7 @@ def left_plateau(run):
     run : pandas.DataFrame
         Columns loss and val_loss, a row an epoch.
     """
-    return run.loss.min() < math.log(2) - PLATEAU
+    return run.loss.min() < LEFT_PLATEAU
 
 
 def overfitting(run):

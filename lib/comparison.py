@@ -14,10 +14,9 @@ import yaml
 from lib import params, plan, scan
 from lib.evaluation import read_example
 from lib.files import StateError
-from lib.findings import fold_words
 from lib.paths import relative, run_folder
 from lib.statistics import arm_differences, of_fold
-from lib.tables import interval
+from lib.tables import fold_words, interval
 
 METRICS = {"f1_pooled": "F1", "iou_pooled": "foreground IoU", "seg_st": "SEG"}
 NOT_RECORDED = "not recorded"

@@ -7,7 +7,7 @@ import pandas as pd
 from lib import claims
 from lib.instances import error_counts
 from lib.metrics import COUNTS
-from lib.scan import PLATEAU
+from lib.scan import LEFT_PLATEAU
 from lib.tables import interval, value_range
 
 
@@ -178,15 +178,14 @@ def left_sentence(histories):
     -------
     str
     """
-    bound = math.log(2) - PLATEAU
     best = histories.groupby(["arm", "fold", "seed"], sort=False).val_loss.min()
     best = best.groupby("arm", sort=False).mean()
-    left = [arm for arm, loss in best.items() if not loss < bound]
+    left = [arm for arm, loss in best.items() if not loss < LEFT_PLATEAU]
     names = f"; not so {', '.join(left)}" if left else ""
     return (
         f"{len(best) - len(left)} of {len(best)} arms come clearly below ln 2, to less than "
-        f"{bound:.2f}, as a mean over runs{names}. To know where cells mostly lie is enough for "
-        "that."
+        f"{LEFT_PLATEAU:.2f}, as a mean over runs{names}. To know where cells mostly lie is enough "
+        "for that."
     )
 
 

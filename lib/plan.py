@@ -224,22 +224,6 @@ def plan(profile, record):
     return list(runs.values())
 
 
-def without_runs(profile, runs):
-    """List the arms of `grid.arms` that have no run, since none of their folds is the profile's.
-
-    Parameters
-    ----------
-    profile : params.Profile
-    runs : list of Run
-
-    Returns
-    -------
-    list of str
-    """
-    planned = {run.arm for run in runs}
-    return [arm for arm in profile.settings["grid.arms"] if arm not in planned]
-
-
 def _add(runs, profile, record, arm, fold, seed):
     settings, needs = profile.arms[arm], []
     if settings["training.learning_rate"] == "scan":

@@ -3,10 +3,9 @@
 import numpy as np
 
 from lib.claims import AT_SCAN, LONG, PUBLISHED_RECIPE
-from lib.findings import fold_words
 from lib.metrics import blind_guess
 from lib.results import f1_of_runs
-from lib.tables import how_many_runs, interval, value_range
+from lib.tables import fold_words, how_many_runs, interval, value_range
 
 
 def scan_sentence(trials):
@@ -194,13 +193,11 @@ def stopping_sentence(histories, published):
     """
     parts = []
     for arm in (*LONG, "repeated_1e-3", "none_1e-3"):
-        own = histories[histories.arm == arm].dropna(subset="val_loss").set_index("epoch")
-        if not own.empty:
-            last = own.groupby("seed").apply(lambda run: run.index.max())
-            kept = own.groupby("seed").val_loss.idxmin()
+        last = histories[histories.arm == arm].groupby("seed").epoch.max()
+        if not last.empty:
             parts.append(
                 f"{arm} after {value_range(last, '.0f')} epochs with the weights of epoch "
-                f"{value_range(kept, '.0f')}"
+                f"{value_range(_kept(histories, arm).epoch, '.0f')}"
             )
     if not parts:
         return ""
@@ -253,8 +250,7 @@ def published_sentence(summary, metrics, histories, published, fold):
             own = f"{words} {_each_run(metrics, arm, fold)}, mean IoU {interval(iou)}"
             if f"f1_{name}" in theirs:
                 own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
-            runs = histories[histories.arm == arm].dropna(subset="val_loss").set_index("updates")
-            kept = runs.groupby("seed").val_loss.idxmin()
+            kept = _kept(histories, arm).updates
             said.append(f"{own}, weights of update {value_range(kept, '.0f')}")
     every_pixel = summary[(summary.arm == "all_foreground") & (summary.metric == "f1_pooled")]
     return (
@@ -264,6 +260,12 @@ def published_sentence(summary, metrics, histories, published, fold):
         f"pixel as cell scores F1 {every_pixel['mean'].iloc[0]:.3f}: a run that scores no more has "
         "not learnt to see cells."
     )
+
+
+def _kept(histories, arm):
+    """Take the epoch of each run whose weights are kept, that of the lowest validation loss."""
+    own = histories[histories.arm == arm].dropna(subset="val_loss")
+    return own.loc[own.groupby("seed").val_loss.idxmin()]
 
 
 def _each_run(metrics, arm, fold):

@@ -19,11 +19,12 @@ from nbconvert.filters import markdown_mistune as markdown
 from traitlets.config import Config
 
 from lib.files import write_text
+from lib.tables import IN_SIGN, SUPPORTED
 
 VERDICT_SIGNS = {
     "reproduced": "✓",
-    "reproduced in sign": "✓",
-    "supported": "✓",
+    IN_SIGN: "✓",
+    SUPPORTED: "✓",
     "partly": "≈",
     "not reproduced": "✗",
     "contradicted": "≠",

@@ -93,7 +93,8 @@ def write_plan(profile):
     chapters = _pending_chapters(profile, record, runs, pending or unscored)
     write_text(profile.outputs / "plan.mk", _makefile(profile, pending, unscored, chapters))
     print(f"{profile.name}, on {record['label']}")
-    for arm in plan.without_runs(profile, runs):
+    planned = {run.arm for run in runs}
+    for arm in (arm for arm in profile.settings["grid.arms"] if arm not in planned):
         folds, ours = profile.arms[arm]["grid.folds"], profile.settings["grid.folds"]
         print(f"arm {arm} is not run: none of its folds {folds} is one of the profile's {ours}")
     if pending or unscored or chapters:

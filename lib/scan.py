@@ -8,9 +8,9 @@ import pandas as pd
 from lib.files import StateError
 from lib.paths import run_folder
 
-# A training loss this far below ln 2, that of a network which answers one half everywhere, has
-# left the plateau there.
-PLATEAU = 0.05
+# A training loss below this has left the plateau at ln 2, where a network answers one half
+# everywhere.
+LEFT_PLATEAU = math.log(2) - 0.05
 
 
 def trial_name(arm, rate):
@@ -62,7 +62,7 @@ def table(profile, arm, fold):
                 "loss": loss,
                 "val_loss": history["val_weighted_loss" if weighted else "val_loss"].min(),
                 "diverged": not (math.isfinite(loss) and math.isfinite(val_loss)),
-                "left_plateau": bool(unweighted < math.log(2) - PLATEAU),
+                "left_plateau": bool(unweighted < LEFT_PLATEAU),
             }
         )
     trials = pd.DataFrame(rows)

@@ -34,6 +34,16 @@ def how_many_runs(count):
     return "a single run" if count == 1 else f"{count:.0f} runs"
 
 
+def runs_each(counts):
+    """Say how many runs there are of each of several things."""
+    return "one run" if counts.max() == 1 else f"{value_range(counts, '.0f')} runs"
+
+
+def fold_words(fold):
+    """Name a fold in words."""
+    return "the mean of both videos held out" if fold == "video" else f"fold {fold}"
+
+
 def interval(row, style=".3f"):
     """Write a mean with its interval.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import evaluation, findings, params, plan, recipe_findings, results
+from lib import effect_findings, evaluation, findings, params, plan, recipe_findings, results
 from lib.evaluation import save_examples
 from lib.files import StateError
 
@@ -272,7 +272,7 @@ def test_answer_is_made_of_the_differences_that_were_measured():
     runs = pd.DataFrame({"arm": ["a", "a", "b"], "updates": [50, 70, 40]})
     runs = runs.assign(side="test", fold="last")
     told = (tuned, table, seg, runs, "last", "video", folds)
-    assert findings.answer_sentences(*told).splitlines() == [
+    assert effect_findings.answer_sentences(*told).splitlines() == [
         "At like length of training the published augmentation raises test F1 in 1 of 2 "
         "comparisons. A difference is undecided where its interval holds zero.",
         "    - copies_3: test F1 +0.050 (−0.010 to +0.110), undecided; fold last, a single run "
@@ -289,20 +289,20 @@ def test_answer_is_made_of_the_differences_that_were_measured():
         ("published_tuned", "02to01", "f1_pooled", *DOWN, 2),
     )
     both = pd.concat([table, opposite])
-    lines = findings.answer_sentences(tuned, both, *told[2:]).splitlines()
+    lines = effect_findings.answer_sentences(tuned, both, *told[2:]).splitlines()
     assert "F1 in 0 of 2 comparisons." in lines[0]
     assert "the mean decides nothing. In test F1: published_tuned (01to02 +0.200" in lines[-1]
-    assert findings.answer_sentences(tuned, table[5:], *told[2:]) == ""
+    assert effect_findings.answer_sentences(tuned, table[5:], *told[2:]) == ""
 
 
 def test_changes_are_told_in_pixels_and_in_cells():
     table = effects(("that", "video", "f1_pooled", *UNSURE, 2), ("that", "last", "f1", *UP, 2))
     seg = effects(("that", "video", "seg_gt", *UP, 2))
-    assert findings.changes_sentence(table, seg, ["this", "that"], "video") == (
+    assert effect_findings.changes_sentence(table, seg, ["this", "that"], "video") == (
         "that: test F1 +0.050 (−0.010 to +0.110), undecided, SEG +0.200 (+0.100 to +0.300), "
         "higher. The mean of both videos held out, 2 runs of each arm."
     )
-    assert findings.changes_sentence(table, seg, ["this"], "video") == ""
+    assert effect_findings.changes_sentence(table, seg, ["this"], "video") == ""
 
 
 def test_merges_and_splits_are_told_of_every_difference():
@@ -313,11 +313,11 @@ def test_merges_and_splits_are_told_of_every_difference():
         ("this", "video", "seg_gt", *UP, 3),
         ("that", "video", "merges", *UP, 3),
     )
-    assert findings.errors_sentence(table, ["this"], "video") == (
+    assert effect_findings.errors_sentence(table, ["this"], "video") == (
         "In a frame, this: merges −0.200 (−0.300 to −0.100), lower, splits +0.050 (−0.010 to "
         "+0.110), undecided."
     )
-    assert findings.errors_sentence(table, ["else"], "video") == ""
+    assert effect_findings.errors_sentence(table, ["else"], "video") == ""
 
 
 def test_published_recipe_is_set_beside_what_looks_at_nothing():
@@ -445,14 +445,14 @@ def test_effect_sentences_sort_by_what_the_interval_says():
         ("this", "video", "seg_st", *DOWN, 1),
         ("this", "01to02", "f1_pooled", *DOWN, 1),
     )
-    assert findings.effect_sentences(table, "video", "f1_pooled", "F1").splitlines() == [
+    assert effect_findings.effect_sentences(table, "video", "f1_pooled", "F1").splitlines() == [
         "On the mean of both videos held out, from 2 to 3 runs of each arm:",
         "",
         "- Raised test F1: this +0.200 (+0.100 to +0.300); more +0.200 (+0.100 to +0.300).",
         "- Lowered test F1: less −0.200 (−0.300 to −0.100).",
         "- Undecided, the interval holds zero: that +0.050 (−0.010 to +0.110).",
     ]
-    single = findings.effect_sentences(table, "01to02", "f1_pooled", "F1").splitlines()
+    single = effect_findings.effect_sentences(table, "01to02", "f1_pooled", "F1").splitlines()
     assert single[0] == "On fold 01to02, from one run of each arm:"
     assert len(single) == 3
 
@@ -468,14 +468,14 @@ def test_effect_sentences_sort_by_what_the_interval_says():
 )
 def test_effect_whose_interval_ends_at_zero_is_undecided(low, high, words):
     table = effects(("this", "last", "seg_st", (low + high) / 2, low, high, 1))
-    (item,) = findings.effect_sentences(table, "last", "seg_st", "SEG").splitlines()[2:]
+    (item,) = effect_findings.effect_sentences(table, "last", "seg_st", "SEG").splitlines()[2:]
     assert item.startswith(f"- {words}")
 
 
 def test_effect_sentences_where_none_was_measured():
     table = effects(("this", "last", "f1_pooled", NAN, NAN, NAN, 1))
     for fold, metric in (("last", "f1_pooled"), ("video", "f1_pooled"), ("last", "seg_st")):
-        assert findings.effect_sentences(table, fold, metric, "F1") == ""
+        assert effect_findings.effect_sentences(table, fold, metric, "F1") == ""
 
 
 def test_videos_that_contradict_each_other_are_named():
@@ -489,13 +489,13 @@ def test_videos_that_contradict_each_other_are_named():
         ("else", "02to01", "seg", *UP, 2),
     )
     folds = ["01to02", "02to01"]
-    assert findings.disagreement_sentence(table, folds, "f1", "F1").endswith(
+    assert effect_findings.disagreement_sentence(table, folds, "f1", "F1").endswith(
         "In test F1: this (01to02 +0.200 (+0.100 to +0.300), 02to01 −0.200 (−0.300 to −0.100))."
     )
-    assert findings.disagreement_sentence(table, folds, "seg", "SEG").startswith(
+    assert effect_findings.disagreement_sentence(table, folds, "seg", "SEG").startswith(
         "In test SEG the two folds contradict each other in no difference."
     )
-    assert findings.disagreement_sentence(table, folds[:1], "f1", "F1") == ""
+    assert effect_findings.disagreement_sentence(table, folds[:1], "f1", "F1") == ""
 
 
 def fold_summary(fold, seeds, **means):
@@ -612,7 +612,7 @@ def test_stopping_is_told_with_the_epoch_whose_weights_are_kept():
     rows = [("none", "loss", 26), ("none", "f1", 27), ("augmented", "loss", 30)]
     published = pd.DataFrame(rows, columns=["arm", "metric", "epoch"])
     sentence = recipe_findings.stopping_sentence(histories, published)
-    assert "none_1e-3 after 1 to 3 epochs with the weights of epoch 1 to 2. The" in sentence
+    assert "none_1e-3 after 2 to 3 epochs with the weights of epoch 1 to 2. The" in sentence
     assert "went on to epoch 26." in sentence
     assert recipe_findings.stopping_sentence(histories.assign(arm="none"), published) == ""
 
@@ -621,10 +621,10 @@ def test_leakage_sentence_lists_the_arms():
     rows = [("a", "iou_pooled", *UP), ("b", "iou_pooled", *DOWN), ("a", "f1", 0.9, 0.9, 0.9)]
     table = pd.DataFrame(rows, columns=["arm", "metric", "mean", "ci_low", "ci_high"])
     table["n_seeds"] = [1, 2, 2]
-    assert findings.leakage_sentence(table, "iou_pooled", "IoU") == (
+    assert effect_findings.leakage_sentence(table, "iou_pooled", "IoU") == (
         "Test IoU on frames drawn at random, from 1 to 2 runs of each arm, less that on videos "
         "held out: "
         "`a` +0.200 (+0.100 to +0.300); `b` −0.200 (−0.300 to −0.100)."
     )
-    assert "was not measured" in findings.leakage_sentence(table, "seg_st", "SEG")
-    assert "was not measured" in findings.leakage_sentence(table[:0], "iou_pooled", "IoU")
+    assert "was not measured" in effect_findings.leakage_sentence(table, "seg_st", "SEG")
+    assert "was not measured" in effect_findings.leakage_sentence(table[:0], "iou_pooled", "IoU")
