@@ -11,7 +11,7 @@ Matula et al. (2015), 10.1371/journal.pone.0144959: DET (AOGM-D).
 """
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, maximum
+from scipy.ndimage import distance_transform_edt
 from skimage.feature import peak_local_max
 from skimage.filters import gaussian
 from skimage.measure import label
@@ -236,7 +236,9 @@ def in_field(cells, margin):
 
 def _edge_reaches(cells):
     """Distance to the edge of the innermost pixel of each cell, in the order of their ids."""
-    return maximum(edge_distances(cells.shape), cells, np.unique(cells[cells > 0]))
+    reaches = np.zeros(cells.max() + 1, int)
+    np.maximum.at(reaches, cells.ravel(), edge_distances(cells.shape).ravel())
+    return reaches[np.unique(cells[cells > 0])]
 
 
 # Measures -------------------------------------------------------------------------------------
