@@ -24,7 +24,7 @@ FOLD_HEIGHT, LINE_HEIGHT = 0.09, 0.12
 # The arms that are drawn over the published curve of an arm.
 OURS = {
     "augmented": ("augmented", *LONG),
-    "none": ("none", "none_1e-3", "repeated", "repeated_1e-3", "none_matched"),
+    "none": ("none", "none_1e-3", "none_1e-3_full", "repeated", "repeated_1e-3", "none_matched"),
 }
 # Of these, those that answer to the number of updates, of an epoch or of the whole: drawn by that.
 MATCHED = ("none_matched", "repeated", "repeated_1e-3")

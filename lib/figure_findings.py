@@ -73,7 +73,7 @@ def ends_sentence(histories, published, *, metric, column, split):
     parts = []
     for published_arm, words, ours in (
         ("augmented", "with augmentation", ("augmented", *claims.LONG)),
-        ("none", "without", ("none", "none_1e-3")),
+        ("none", "without", ("none", "none_1e-3", "none_1e-3_full")),
     ):
         curve = theirs[theirs.arm == published_arm].set_index("epoch").value
         ends = [_end(arm, histories[histories.arm == arm], column, curve) for arm in ours]
