@@ -60,6 +60,28 @@ def ladder_sentence(summary, metric, what):
     )
 
 
+def outlined_sentence(counts, fold):
+    """Say how many cells SEG rests on.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        From `cell_scores.read_counts`.
+    fold : str
+
+    Returns
+    -------
+    str
+        Empty where nobody outlined cells.
+    """
+    outlined = of_fold(counts[counts.arm == "silver_truth"], fold).gold_true_cells.dropna()
+    if outlined.empty:
+        return ""
+    return (
+        f"SEG rests on {outlined.sum():.0f} cells that people outlined in {len(outlined)} frames."
+    )
+
+
 def margin_sentence(constants):
     """Say which found cells are left out because no truth marks any where they are.
 

@@ -127,6 +127,21 @@ def pending_arms(profile, runs):
     return [arm for arm in scored_arms(profile, runs) if arm in pending]
 
 
+def drop(run, profile, runs):
+    """Forget what was counted in a run of the same settings that was there before.
+
+    Parameters
+    ----------
+    run : Run
+        One that was trained, or taken over, anew.
+    profile : params.Profile
+    runs : list of Run
+    """
+    for reading in readings(profile, runs):
+        if run in reading.runs:
+            reading.path(profile.outputs).with_suffix(".json").unlink(missing_ok=True)
+
+
 def adopt(profile, runs):
     """Take over what a parent of the profile has counted in the same runs.
 
@@ -143,7 +158,8 @@ def adopt(profile, runs):
     outputs = profile.outputs
     for parent in (plan.OUTPUTS / name for name in reversed(profile.parents)):
         for reading in readings(profile, runs):
-            if is_done(reading, parent) and not is_done(reading, outputs):
+            done = is_done(reading, parent) and not is_done(reading, outputs)
+            if done and all(plan.is_shared(run, parent, outputs) for run in reading.runs):
                 _copy(reading.path(parent), reading.path(outputs))
         fingerprint = _references_fingerprint(profile, runs)
         theirs, ours = references_path(parent), references_path(outputs)

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from lib.files import StateError
 from lib.model import count_convolutions, unet
 from lib.params import is_reference
-from lib.paths import PARAMS
+from lib.paths import PARAMS, relative
 from lib.scan import LEFT_PLATEAU
 from lib.statistics import UNDEFINED, arm_differences, fold_differences, of_fold
 
@@ -22,6 +23,10 @@ PUBLISHED_RECIPE += ("repeated_1e-3",)
 # Copies of an image, by section 3 of the report, and epochs to wait, by its section 4.4.
 PUBLISHED_COPIES = 12
 PUBLISHED_PATIENCE = 5
+# What an entry of params/claims.yaml has to have, and a claim by its rule besides.
+CLAIM_KEYS = ("id", "claim", "source", "published", "rule", "measure")
+RULE_KEYS = {"within": ("tolerance",), "above": ("margin",)}
+EFFECT_KEYS = ("id", "what", "arm", "against")
 # How exactly the published curves could be read off.
 READING = 0.02
 
@@ -266,7 +271,22 @@ def published_epoch_updates():
 
 
 def _read():
-    return yaml.safe_load((PARAMS / "claims.yaml").read_text(encoding="utf-8"))
+    path = PARAMS / "claims.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        claims, effects = content["claims"], content["effects"]
+        lacking = [
+            f"{entry['id']} has no {key}"
+            for entries, keys in ((claims, CLAIM_KEYS), (effects, EFFECT_KEYS))
+            for entry in entries
+            for key in keys + RULE_KEYS.get(entry.get("rule"), ())
+            if key not in entry
+        ]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise StateError(f"{relative(path)}: cannot be read: {error}") from error
+    if lacking:
+        raise StateError(f"{relative(path)}: {'; '.join(lacking)}")
+    return content
 
 
 def _score(summary, measure):

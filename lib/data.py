@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 from skimage import io
 
+from lib.arrays import UNKNOWN
 from lib.files import StateError, publish
 from lib.source import HELA, DataError
 
@@ -184,9 +185,12 @@ def read_labels(path: Path, shape: tuple[int, int]) -> np.ndarray:
     Raises
     ------
     DataError
-        If the file cannot be read whole, is of another type or shape, or holds no cell.
+        If the file cannot be read whole, is of another type or shape, holds no cell, or holds the
+        id that stands for unknown pixels.
     """
     labels = _read_ids(path, shape)
+    if (labels == UNKNOWN).any():
+        raise DataError(f"{path}: id {UNKNOWN} stands for unknown pixels; give that cell another")
     if not labels.any():
         raise DataError(f"{path}: no cell in it, every pixel is 0")
     return labels

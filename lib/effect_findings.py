@@ -2,15 +2,17 @@
 
 import pandas as pd
 
+from lib.results import ONE_ANSWER
+from lib.statistics import of_fold
 from lib.tables import fold_words, how_many_runs, interval, runs_each
 
-# Effects (params/claims.yaml) that answer whether augmentation makes it work: where both arms
-# trained about as long, and where each had its own epochs.
-LIKE_LENGTH = ("copies_3", "published_tuned")
+# Effects (params/claims.yaml) that answer whether augmentation makes it work: where both arms had
+# as many updates or the same stopping rule, and where each had its own epochs.
+LIKE_LENGTH = ("copies_3", "published_copies", "published_tuned")
 OWN_LENGTH = "own_epochs_3"
 
 
-def answer_sentences(summary, effects, cell_effects, runs, fold, headline, folds):
+def answer_sentences(summary, effects, cell_effects, runs, shares, fold, headline, folds):
     """Answer the question of the title by the differences that decide it.
 
     Parameters
@@ -21,6 +23,8 @@ def answer_sentences(summary, effects, cell_effects, runs, fold, headline, folds
         From `claims.effects` and `cell_scores.effects`.
     runs : pandas.DataFrame
         runs.csv.
+    shares : pandas.DataFrame
+        From `results.one_answer`.
     fold : str
         Of the report.
     headline, folds : str, list of str
@@ -36,7 +40,10 @@ def answer_sentences(summary, effects, cell_effects, runs, fold, headline, folds
         return ""
     against = opposed(effects, folds, "f1_pooled")
     higher = sum(row.ci_low > 0 and row.id not in against for row in rows)
-    items = [f"    - {_change(row, cell_effects)}; {_place(row)}." for row in rows]
+    items = [
+        f"    - {_change(row, effects, cell_effects)}; {_place(row)}{_blind(row, shares)}."
+        for row in rows
+    ]
     for row in summary[
         (summary.arm == "none_tuned") & (summary.metric == "f1_pooled")
     ].itertuples():
@@ -45,15 +52,15 @@ def answer_sentences(summary, effects, cell_effects, runs, fold, headline, folds
             f"{fold_words(row.fold)}."
         )
     for row in _f1_row(effects, OWN_LENGTH, fold, headline):
-        own = runs[(runs.side == "test") & (runs.fold == row.fold)].groupby("arm").updates.mean()
+        own = of_fold(runs[runs.side == "test"], row.fold).groupby("arm").updates.mean()
         items.append(
             f"    - Not at like length, with {own[row.arm] / own[row.against]:.2g} times as many "
-            f"updates: {_change(row, cell_effects)}; {_place(row)}."
+            f"updates: {_change(row, effects, cell_effects)}; {_place(row)}{_blind(row, shares)}."
         )
     lead = (
-        f"At like length of training the published augmentation raises test F1 in {higher} of "
-        f"{len(rows)} comparison{'s' * (len(rows) > 1)}. A difference is undecided where its "
-        "interval holds zero."
+        "With as many updates or the same stopping rule on both sides the published augmentation "
+        f"raises test F1 in {higher} of {len(rows)} comparison{'s' * (len(rows) > 1)}. A "
+        "difference is undecided where its interval holds zero."
     )
     doubt = effects[effects.id.isin(against) & effects.id.isin(LIKE_LENGTH)]
     if len(doubt):
@@ -78,7 +85,7 @@ def changes_sentence(effects, cell_effects, ids, headline):
     str
     """
     rows = [row for name in ids for row in _f1_row(effects, name, headline, headline)]
-    said = "; ".join(_change(row, cell_effects) for row in rows)
+    said = "; ".join(_change(row, effects, cell_effects) for row in rows)
     runs = runs_each(pd.Series([row.n_seeds for row in rows]))
     return f"{said}. {fold_words(headline).capitalize()}, {runs} of each arm." if said else ""
 
@@ -115,12 +122,28 @@ def _f1_row(effects, name, fold, headline):
     return found[found.fold == where].itertuples()
 
 
-def _change(row, cell_effects):
-    """Say what a difference in F1 is, and that in SEG where it was measured."""
-    same = (cell_effects.id == row.id) & (cell_effects.fold == row.fold)
-    cells = cell_effects[same & (cell_effects.metric == "seg_gt")].itertuples()
-    seg = "".join(f", SEG {_judged(cell)}" for cell in cells)
-    return f"{row.what}: test F1 {_judged(row)}{seg}"
+def _change(row, effects, cell_effects):
+    """Say what a difference in F1 is, and those in SEG where cells were scored."""
+    said = f"{row.what}: test F1 {_judged(row)}"
+    for cell in _same(row, cell_effects, "seg_gt"):
+        said += f", SEG {_judged(cell)}"
+        for uncut in _same(row, effects, "seg_st"):
+            said += f", uncut {_judged(uncut)}"
+    return said
+
+
+def _same(row, effects, metric):
+    """Take the row of the same difference on the same fold in another metric."""
+    same = (effects.id == row.id) & (effects.fold == row.fold) & (effects.metric == metric)
+    return effects[same].itertuples()
+
+
+def _blind(row, shares):
+    """Say so where most runs of both arms answer alike whatever the image shows."""
+    here = of_fold(shares[shares.arm.isin([row.arm, row.against])], row.fold)
+    both = here.groupby("arm").share.median()
+    blind = len(both) == 2 and both.min() >= ONE_ANSWER
+    return "; both give almost one answer whatever the image shows" if blind else ""
 
 
 def _place(row):

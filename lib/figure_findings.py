@@ -161,9 +161,9 @@ def overfitting_sentence(histories, arms):
     )
     augmented = means.pop(list(arms)[-1], math.nan)
     if means and all(mean > augmented for mean in means.values()):
-        return f"{sentence} So augmentation does hold off overfitting."
+        return f"{sentence} So on these folds augmentation holds off overfitting."
     if means and all(mean <= augmented for mean in means.values()):
-        return f"{sentence} So augmentation does not hold off overfitting."
+        return f"{sentence} So on these folds augmentation does not hold off overfitting."
     return sentence
 
 
@@ -184,8 +184,8 @@ def left_sentence(histories):
     names = f"; not so {', '.join(left)}" if left else ""
     return (
         f"{len(best) - len(left)} of {len(best)} arms come clearly below ln 2, to less than "
-        f"{LEFT_PLATEAU:.2f}, as a mean over runs{names}. To know where cells mostly lie is enough "
-        "for that."
+        f"{LEFT_PLATEAU:.2f}, as a mean over runs{names}. A network comes that "
+        "low without a look at the image, by where cells mostly lie."
     )
 
 
@@ -230,6 +230,8 @@ def counts_sentence(effects, fold, names):
     parts = []
     for metric, what in names.items():
         rows = effects[(effects.fold == fold) & (effects.metric == metric)].dropna(subset="mean")
+        if rows.empty:
+            continue
         above, below = int((rows.ci_low > 0).sum()), int((rows.ci_high < 0).sum())
         ends = rows.loc[[rows["mean"].idxmax(), rows["mean"].idxmin()]].itertuples()
         highest, lowest = (f"{interval(row, '+.3f')}, {row.what}" for row in ends)
@@ -328,6 +330,5 @@ def cost_sentence(costs, runs):
         return sentence
     return (
         f"{sentence} An update of one arm took up to {ratio:.0f} times as long in one run as in "
-        "another, by the processor and what else it had to do: read the times as an order of "
-        "magnitude."
+        "another, by the processor and what else it had to do: medians leave that out in part."
     )

@@ -137,12 +137,19 @@ def describe(profile):
             "value": _as_written(profile.settings[key]),
             "unit": spec.get("unit", ""),
             "role": spec["role"],
-            "origin": spec["origin"],
+            "origin": _origin(spec, profile.settings[key]),
             "set in": profile.origins[key].name,
             "about": spec["about"],
         }
         for key, spec in schema.items()
     ]
+
+
+def _origin(spec, value):
+    """Say where the value of a setting comes from, or the one that it stands for."""
+    if value == spec["value"]:
+        return spec["origin"]
+    return f"this study ({spec['origin']}: {_as_written(spec['value'])})"
 
 
 def _as_written(value):
@@ -294,27 +301,27 @@ def _fault(value, spec):
     if isinstance(spec["value"], list):
         if not isinstance(value, list) or not value:
             return "has to be a list, as in [a, b]"
-        faults = [_scalar_fault(item, spec, spec["value"][0]) for item in value]
+        faults = [_scalar_fault(item, spec) for item in value]
         if any(value.count(item) > 1 for item in value):
             faults.append("holds something twice")
         return next((fault for fault in faults if fault), None)
-    return _scalar_fault(value, spec, spec["value"])
+    return _scalar_fault(value, spec)
 
 
-def _scalar_fault(value, spec, example):
+def _scalar_fault(value, spec):
     alternatives = spec.get("or", [])
     if "choices" in spec:
         return None if value in spec["choices"] else f"has to be one of {spec['choices']}"
     if "range" in spec:
         if isinstance(value, str) and (value in alternatives or "arm" in alternatives):
             return None if _number(value) is None else _as_text(value)
-        return _number_fault(value, spec, example)
+        return _number_fault(value, spec)
     if spec["type"] == "flag":
         return None if isinstance(value, bool) else "has to be true or false"
     return None if isinstance(value, str) else "has to be text"
 
 
-def _number_fault(value, spec, example):
+def _number_fault(value, spec):
     if isinstance(value, str) and _number(value) is not None:
         return _as_text(value)
     low, high = spec["range"]

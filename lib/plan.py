@@ -102,14 +102,24 @@ def prepare(profile):
     source = open_source(settings, settings["data.source"])
     record = data_record(source, PUBLISHED_DIGESTS.get(source.name, {}))
     _keep_real_results(profile.outputs, record)
-    smallest = min(record["shape"])
-    if settings["image.size"] > smallest:
-        raise DataError(
-            f"image.size: {settings['image.size']} px is more than the frames have ({smallest} px)"
-        )
+    _check_size(profile, record["shape"])
     write_json(profile.outputs / "data.json", record)
     write_splits(profile, record)
     return record
+
+
+def _check_size(profile, shape):
+    """Refuse frames that are not square, and arms that would see more pixels than there are."""
+    where, (rows, columns) = relative(profile.path), shape
+    if rows != columns:
+        raise DataError(f"{where}: data.name: the frames are {rows} x {columns} px, not square")
+    for arm in profile.settings["grid.arms"]:
+        size = profile.arms[arm]["image.size"]
+        if size > rows:
+            raise DataError(
+                f"{where}: arms.{arm}: image.size: {size} px is more than the frames have "
+                f"({rows} px)"
+            )
 
 
 def _keep_real_results(outputs, record):
@@ -121,7 +131,7 @@ def _keep_real_results(outputs, record):
             raise StateError(
                 f"{relative(outputs)}: holds results of {before['label']}, and now only the "
                 "phantom is found; set DIC_HELA_DIR or data.folder again, or remove the results "
-                "with `make clean` first"
+                f"with `make clean PARAMS=params/{outputs.name}.yaml` first"
             )
 
 
@@ -153,10 +163,11 @@ def open_source(settings, kind):
     -------
     source.Source
     """
+    folder = settings["data.folder"]
     return find_source(
         source=kind,
         name=settings["data.name"],
-        folder=str(ROOT / settings["data.folder"]) if settings["data.folder"] else "",
+        folder=str(ROOT / Path(folder).expanduser()) if folder else "",
         phantom_seed=settings["data.phantom_seed"],
         phantom_frames=settings["data.phantom_frames"],
         phantom_size=settings["data.phantom_size"],
@@ -296,6 +307,12 @@ def is_done(run, outputs):
     return _provenance(folder).get("fingerprint") == run.fingerprint
 
 
+def is_shared(run, parent, outputs):
+    """Whether two outputs folders hold the same training, and not two with the same settings."""
+    theirs, ours = (_provenance(run.folder(folder)) for folder in (parent, outputs))
+    return theirs == ours
+
+
 def begin(run, outputs):
     """Make the folder of a run under way, or take up the one that an interrupted run left.
 
@@ -429,7 +446,10 @@ def notebook_done(name, fingerprint, outputs):
     path = outputs / "notebooks" / f"{name}.ipynb"
     if not path.exists() or (name == "06_report" and not (outputs / "report.html").exists()):
         return False
-    metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+    except (ValueError, KeyError):
+        return False
     return metadata.get("study", {}).get("fingerprint") == fingerprint
 
 

@@ -4,8 +4,11 @@ import numpy as np
 
 from lib.claims import AT_SCAN, LONG, PUBLISHED_RECIPE
 from lib.metrics import blind_guess
-from lib.results import f1_of_runs
+from lib.results import ONE_ANSWER, f1_of_runs
 from lib.tables import fold_words, how_many_runs, interval, value_range
+
+# What was trained for as long as the published run without augmentation, whatever it came to.
+NOT_STOPPED = "none_1e-3_full"
 
 
 def scan_sentence(trials):
@@ -206,12 +209,24 @@ def stopping_sentence(histories, published):
         "**Stopping.** By the report's rule some arms end early, when the validation loss no "
         "longer falls: "
         f"{'; '.join(parts)}. The released code stops on the training loss, and its run without "
-        f"augmentation went on to epoch {theirs}. What these arms do with longer training is not "
-        "known, and a difference between arms that each had their own epochs is one of length, too."
+        f"augmentation went on to epoch {theirs}.{_not_stopped(histories)} What the others do "
+        "with longer training is not known, and a difference between arms that each had their own "
+        "epochs is one of length, too."
     )
 
 
-def published_sentence(summary, metrics, histories, published, fold):
+def _not_stopped(histories):
+    """Say whose weights the arm keeps that is not stopped early, with a blank before."""
+    last = histories[histories.arm == NOT_STOPPED].epoch.max()
+    kept = value_range(_kept(histories, NOT_STOPPED).epoch, ".0f")
+    return (
+        f" {NOT_STOPPED} goes on to epoch {last}, too, and keeps the weights of epoch {kept}."
+        if last > 0
+        else ""
+    )
+
+
+def published_sentence(summary, metrics, histories, published, shares, fold):
     """Say what the published recipe scores at the learning rate at which it gets furthest.
 
     Parameters
@@ -224,6 +239,8 @@ def published_sentence(summary, metrics, histories, published, fold):
         Histories of that fold.
     published : pandas.DataFrame
         published.csv.
+    shares : pandas.DataFrame
+        From `results.one_answer`.
     fold : str
 
     Returns
@@ -237,14 +254,14 @@ def published_sentence(summary, metrics, histories, published, fold):
     lowest = long.groupby("arm").val_loss.min()
     best = lowest.idxmin()
     rate = long.learning_rate[long.arm == best].iloc[0]
-    theirs = published.set_index("id").value
-    said = []
-    for name, words in (
-        ("augmented", "with augmentation"),
-        ("repeated", "with exact copies, by the same stopping rule,"),
-        ("none", "without augmentation"),
+    suffix, theirs = best.removeprefix("augmented"), published.set_index("id").value
+    said, told = [], []
+    for arm, name, words in (
+        (f"augmented{suffix}", "augmented", "with augmentation"),
+        (f"repeated{suffix}", "", "with exact copies, by the same stopping rule,"),
+        (f"none{suffix}", "none", "without augmentation"),
+        (f"none{suffix}_full", "", "without it, not stopped early,"),
     ):
-        arm = f"{name}{best.removeprefix('augmented')}"
         rows = summary[(summary.arm == arm) & (summary.metric == "mean_iou_pooled")]
         for iou in rows.itertuples():
             own = f"{words} {_each_run(metrics, arm, fold)}, mean IoU {interval(iou)}"
@@ -252,13 +269,25 @@ def published_sentence(summary, metrics, histories, published, fold):
                 own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
             kept = _kept(histories, arm).updates
             said.append(f"{own}, weights of update {value_range(kept, '.0f')}")
+            told.append(arm)
     every_pixel = summary[(summary.arm == "all_foreground") & (summary.metric == "f1_pooled")]
     return (
         f"Of the {len(lowest)} learning rates at which the published recipe with augmentation was "
-        f"trained for up to the published length, {rate:.1g} has the lowest validation loss, "
-        f"{lowest[best]:.3f}. At that rate, {fold_words(fold)}: {'; '.join(said)}. Marking every "
-        f"pixel as cell scores F1 {every_pixel['mean'].iloc[0]:.3f}: a run that scores no more has "
-        "not learnt to see cells."
+        f"trained for up to the published length, {rate:.1g} has the run with the lowest "
+        f"validation loss, {lowest[best]:.3f}. At that rate, {fold_words(fold)}: "
+        f"{'; '.join(said)}. Marking every pixel as cell scores F1 "
+        f"{every_pixel['mean'].iloc[0]:.3f}."
+        f"{_blind_runs(shares[(shares.fold == fold) & shares.arm.isin(told)])}"
+    )
+
+
+def _blind_runs(shares):
+    """Name the runs that answer alike whatever the image shows, with a blank before."""
+    blind = shares[shares.share >= ONE_ANSWER]
+    names = ", ".join(f"{row.arm}/seed{row.seed}" for row in blind.itertuples())
+    return names and (
+        f" Not seeing cells, calling {ONE_ANSWER:.0%} of the pixels or more the same in every test "
+        f"frame: {names} ({len(blind)} of {len(shares)})."
     )
 
 

@@ -11,6 +11,8 @@ from lib.metrics import COUNTS, scores
 from lib.statistics import is_video_fold
 
 KEYS = ["arm", "fold", "seed"]
+# A run that calls this share of the pixels the same in every test frame hardly looks at the images.
+ONE_ANSWER = 0.95
 
 
 def headline_folds(profile):
@@ -27,9 +29,27 @@ def headline_folds(profile):
     folds : list of str
         The folds behind it.
     """
-    folds = profile.settings["grid.folds"]
+    folds = used_folds(profile)
     held_out = [fold for fold in folds if is_video_fold(fold)]
     return ("video", held_out) if len(held_out) > 1 else (folds[0], folds[:1])
+
+
+def used_folds(profile):
+    """List the folds of the profile that any of its arms is run on, in their order.
+
+    Parameters
+    ----------
+    profile : params.Profile
+
+    Returns
+    -------
+    list of str
+        The first is the one whose curves the report draws.
+    """
+    used = {
+        fold for arm in profile.settings["grid.arms"] for fold in profile.arms[arm]["grid.folds"]
+    }
+    return [fold for fold in profile.settings["grid.folds"] if fold in used]
 
 
 def check_compared(profile, runs):

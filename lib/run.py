@@ -15,7 +15,7 @@ import pandas as pd
 import papermill
 from nbclient.exceptions import DeadKernelError
 
-from lib import cells, plan
+from lib import cells, claims, plan
 from lib.files import StateError, publish, write_text
 from lib.findings import page_footer
 from lib.params import ParamsError, load
@@ -79,10 +79,14 @@ def write_plan(profile):
     profile : params.Profile
     """
     record = plan.prepare(profile)
+    claims.read_claims()  # a slip in their file is not to be found after days of training
     runs = plan.plan(profile, record)
-    for run in runs:
-        if not plan.is_done(run, profile.outputs) and plan.adopt(run, profile):
-            print(f"{run.name}: taken over from a profile that did the same")
+    adopted = [
+        run for run in runs if not plan.is_done(run, profile.outputs) and plan.adopt(run, profile)
+    ]
+    for run in adopted:
+        print(f"{run.name}: taken over from a profile that did the same")
+        cells.drop(run, profile, runs)
     pending = [run for run in runs if not plan.is_done(run, profile.outputs)]
     for run in runs:
         if run not in pending:
@@ -90,7 +94,7 @@ def write_plan(profile):
             plan.end(run, profile.outputs)
     cells.adopt(profile, runs)
     unscored = cells.pending_arms(profile, runs)
-    chapters = _pending_chapters(profile, record, runs, pending or unscored)
+    chapters = _pending_chapters(profile, record, runs, adopted or pending or unscored)
     write_text(profile.outputs / "plan.mk", _makefile(profile, pending, unscored, chapters))
     print(f"{profile.name}, on {record['label']}")
     planned = {run.arm for run in runs}
@@ -132,10 +136,7 @@ def train(profile, name):
     except RunError as error:
         write_text(partial / "error.txt", f"{error}\n")
         raise
-    for reading in cells.readings(profile, runs):
-        if run in reading.runs:
-            # Counted in a run of the same settings that was there before: to be counted anew.
-            reading.path(profile.outputs).with_suffix(".json").unlink(missing_ok=True)
+    cells.drop(run, profile, runs)
     # Before anything is thrown away: a run that cannot get its name goes on from its checkpoint.
     publish(partial, run.folder(profile.outputs))
     plan.end(run, profile.outputs)
@@ -144,15 +145,22 @@ def train(profile, name):
 def write_chapter(profile, name):
     """Execute a notebook other than 04, and make the page from 06.
 
+    Before a summary come the chapters that it reads from, where they were never executed.
+
     Parameters
     ----------
     profile : params.Profile
     name : str
         As 01_data.
     """
+    folder = profile.outputs / "notebooks"
+    if name in plan.SUMMARIES:
+        for other in plan.NOTEBOOK_SECTIONS:
+            if other not in plan.SUMMARIES and not (folder / f"{other}.ipynb").exists():
+                write_chapter(profile, other)
     record = plan.read_record(profile.outputs)
     runs = plan.plan(profile, record)
-    path = profile.outputs / "notebooks" / f"{name}.ipynb"
+    path = folder / f"{name}.ipynb"
     beside = path.with_name(f".{path.name}")
     fingerprint = plan.notebook_fingerprint(name, profile, record, runs)
     _execute(name, beside, profile, {}, f"[{name}] ", fingerprint)

@@ -5,12 +5,13 @@ import json
 import pandas as pd
 
 from lib import params, tables
+from lib.effect_findings import changes_sentence, disagreement_sentence, opposed
 from lib.paths import ROOT
 from lib.plan import same_but
 from lib.results import headline_folds
 from lib.tables import value_range
 
-TABLES = ("summary", "cells", "effects", "runs")
+TABLES = ("summary", "cells", "effects", "cells_effects", "runs")
 SIZE = ("image.size", "model.filters", "training.precision")
 # As committed, also where `lib.verify` has another folder for outputs.
 FOLDER = ROOT / "outputs" / "full_size"
@@ -30,9 +31,9 @@ def read_larger(profile, record, folder=FOLDER):
     Returns
     -------
     dict or None
-        profile, and the tables summary, cells, effects, runs and first_epochs, the history of a
-        run that was stopped, which is empty where there is none; None where the profile inherits
-        another one, was not run, or was run on other images.
+        profile, and the tables summary, cells, effects, cells_effects, runs and first_epochs, the
+        history of a run that was stopped, which is empty where there is none; None where the
+        profile inherits another one, was not run, or was run on other images.
     """
     larger = params.load("full_size")
     if profile.name not in larger.parents or not (folder / "summary.csv").exists():
@@ -72,6 +73,61 @@ def introduction(larger):
     )
 
 
+def change_sentence(larger):
+    """Say what the published augmentation does at the larger size, with the tuned recipe.
+
+    Parameters
+    ----------
+    larger : dict
+        From `read_larger`.
+
+    Returns
+    -------
+    str
+        Empty where it was not measured.
+    """
+    (headline, folds), settings = headline_folds(larger["profile"]), larger["profile"].settings
+    own = larger["effects"][larger["effects"].id == "published_tuned"]
+    said = changes_sentence(own, larger["cells_effects"], ["published_tuned"], headline)
+    if not said:
+        return ""
+    if opposed(own, folds, "f1_pooled"):
+        said += f" {disagreement_sentence(own, folds, 'f1_pooled', 'F1')}"
+    return f"At {settings['image.size']} px and {settings['model.filters']} filters, {said}"
+
+
+def best_sentence(profile, summary, larger):
+    """Say which of the arms that were run at both sizes has the highest F1 at each.
+
+    Parameters
+    ----------
+    profile : params.Profile
+    summary : pandas.DataFrame
+        summary.csv of the profile.
+    larger : dict
+        From `read_larger`.
+
+    Returns
+    -------
+    str
+        Empty where an arm was run at one size alone.
+    """
+    pairs, parts = _pairs(profile, larger), []
+    sides = (
+        ("this page", profile, summary),
+        ("the original", larger["profile"], larger["summary"]),
+    )
+    for side, (where, own, table) in enumerate(sides):
+        arms, (headline, _) = [pair[side] for pair in pairs], headline_folds(own)
+        rows = table[(table.fold == headline) & (table.metric == "f1_pooled")]
+        rows = rows[rows.arm.isin(arms)].dropna(subset="mean")
+        if rows.empty:
+            return ""
+        best = rows.loc[rows["mean"].idxmax()]
+        parts.append(f"at the size of {where} {best['mean']:.3f} ({best.arm})")
+    return f"The highest test F1 of these arms is {' and '.join(parts)}."
+
+
 def size_table(profile, summary, cells, runs, larger):
     """Set arms beside the same arms at the larger size, on the folds that hold a video out.
 
@@ -90,13 +146,20 @@ def size_table(profile, summary, cells, runs, larger):
         text.
     """
     rows, there = [], [larger[name] for name in ("summary", "cells", "runs")]
-    for arm in larger["profile"].settings["grid.arms"]:
-        settings = larger["profile"].arms[arm]
-        for here in profile.settings["grid.arms"]:
-            if same_but(profile.arms[here], settings, SIZE):
-                rows.append(_row(profile, here, summary, cells, runs))
-                rows.append(_row(larger["profile"], arm, *there))
+    for here, arm in _pairs(profile, larger):
+        rows.append(_row(profile, here, summary, cells, runs))
+        rows.append(_row(larger["profile"], arm, *there))
     return pd.DataFrame(rows)
+
+
+def _pairs(profile, larger):
+    """List the arms of the profile with those at the larger size that differ in nothing else."""
+    return [
+        (here, arm)
+        for arm in larger["profile"].settings["grid.arms"]
+        for here in profile.settings["grid.arms"]
+        if same_but(profile.arms[here], larger["profile"].arms[arm], SIZE)
+    ]
 
 
 def first_epochs_sentence(histories, larger):

@@ -8,7 +8,10 @@ from lib import params, plan
 from lib.arrays import mark_margin, mark_unknown, normalise_frames, resample
 from lib.augmentation import REFERENCE_SIZE
 from lib.data import read_truth, read_video
+from lib.digests import data_record
 from lib.instances import edge_distances, field_margin
+from lib.paths import relative
+from lib.source import DataError
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ def open_study(params_file):
     known = (profile.outputs / "data.json").exists()
     record = plan.read_record(profile.outputs) if known else plan.prepare(profile)
     source = plan.open_source(profile.settings, record["source"])
+    if data_record(source, {})["digests"] != record["digests"]:
+        raise DataError(
+            f"{source.folder}: not the images and labels of {relative(profile.outputs)}/data.json; "
+            f"run `make reproduce PARAMS={relative(profile.path)}` for these"
+        )
     frames = {video: read_video(source.folder, video) for video in record["frames"]}
     images = {video: pair[0] for video, pair in frames.items()}
     return Study(profile, record, images, {video: pair[1] for video, pair in frames.items()})

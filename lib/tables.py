@@ -265,6 +265,7 @@ def methods_table(methods):
     pandas.DataFrame
         An arm a row, a method a column, all text.
     """
+    methods = methods.dropna(subset="seg_gt")
     text = [
         f"{row.seg_gt:.3f} ({row.lowest:.3f} to {row.highest:.3f}) [{row.chosen:.0%}]"
         if row.lowest < row.highest

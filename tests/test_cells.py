@@ -137,6 +137,15 @@ def test_counts_of_a_parent_are_taken_over(load, tmp_path):
     path.write_text("inherits: mine\narms: {border: {weight_map.in_loss: true}}\n")
     child = params.load(path)
     planned = plan.plan(child, plan.prepare(child))
+    # A run of the child's own has the same settings, and is another training.
+    own = find(planned, RUN)
+    finish(child, own)
+    record = own.folder(child.outputs) / "provenance.json"
+    record.write_text(json.dumps({"fingerprint": own.fingerprint, "wall_seconds": 1.0}))
+    cells.adopt(child, planned)
+    assert "gap_weighted" in cells.pending_arms(child, planned)
+    shutil.rmtree(own.folder(child.outputs))
+    assert plan.adopt(own, child)
     cells.adopt(child, planned)
     assert {"gap_weighted", cells.REFERENCES}.isdisjoint(cells.pending_arms(child, planned))
     copied = [path for path in profile.outputs.glob("cells/**/*") if path.is_file()]

@@ -7,6 +7,7 @@ import yaml
 
 from lib import claims, tables
 from lib.claims import PUBLISHED_RECIPE
+from lib.files import StateError
 from lib.paths import PARAMS
 from lib.statistics import METRICS
 
@@ -363,6 +364,22 @@ def of_measure(measure):
         return {"fold", "metric", "differences"}, arms
     pair = {key: measure[key] for key in ("arm", "against") if key in measure}
     return {"fold", "metric", *pair}, set(pair.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("claims: [", "claims.yaml: cannot be read: while parsing"),
+        ("claims: []", "claims.yaml: cannot be read: 'effects'"),
+        ("claims: [{id: one, rule: within}]\neffects: []", "one has no claim; .*no tolerance"),
+        ("claims: []\neffects: [{id: two, what: that, arm: gap}]", "two has no against"),
+    ],
+)
+def test_broken_claims_are_refused_with_the_file_and_the_entry(tmp_path, monkeypatch, text, words):
+    monkeypatch.setattr(claims, "PARAMS", tmp_path)
+    (tmp_path / "claims.yaml").write_text(text)
+    with pytest.raises(StateError, match=words):
+        claims.read_claims()
 
 
 @pytest.mark.parametrize("name", SHIPPED)

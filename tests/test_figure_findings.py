@@ -91,13 +91,13 @@ def test_best_and_worst_arm_by_the_best_epoch_of_each_run(histories):
 def test_arms_that_never_leave_the_plateau_are_named(histories):
     losses = histories.rename(columns={"val": "val_loss"})
     assert found.left_sentence(losses) == (
-        "2 of 2 arms come clearly below ln 2, to less than 0.64, as a mean over runs. To know "
-        "where cells mostly lie is enough for that."
+        "2 of 2 arms come clearly below ln 2, to less than 0.64, as a mean over runs. A "
+        "network comes that low without a look at the image, by where cells mostly lie."
     )
     stuck = losses.assign(val_loss=losses.val_loss.where(losses.arm == "augmented", 0.69))
     assert found.left_sentence(stuck) == (
         "1 of 2 arms come clearly below ln 2, to less than 0.64, as a mean over runs; not so none. "
-        "To know where cells mostly lie is enough for that."
+        "A network comes that low without a look at the image, by where cells mostly lie."
     )
 
 
@@ -116,6 +116,7 @@ def test_differences_are_counted_by_their_whole_interval():
         "Of 3 differences in F1, 1 lie above zero with the whole of their interval and 1 below it. "
         "Highest: +0.200 (+0.100 to +0.300), this. Lowest: −0.200 (−0.300 to −0.100), less."
     )
+    assert found.counts_sentence(effects, "video", {"seg_gt": "SEG"}) == ""
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_rise_of_the_validation_loss(histories):
     assert found.overfitting_sentence(histories, arms) == (
         "Where the training loss left ln 2, the last validation loss lies above the lowest by 0.20 "
         "on average (0.20) in 1 of the 2 runs without; 0.00 on average (0.00) in 1 of the 1 runs "
-        "with. So augmentation does hold off overfitting."
+        "with. So on these folds augmentation holds off overfitting."
     )
     turned = {"with": ("augmented",), "without": ("none", "none_tuned")}
     assert found.overfitting_sentence(histories, turned).endswith("does not hold off overfitting.")

@@ -637,8 +637,18 @@ def test_split_that_disagrees_with_the_settings(make, found, settings, frames):
 
 
 def test_size_above_that_of_the_frames(make, found):
+    found["shape"] = [48, 48]
+    with pytest.raises(DataError, match=r"arms\.none: image\.size: 64 px is more .* \(48 px\)"):
+        plan.prepare(make())
+    found["shape"] = [64, 64]
+    larger = make("arms: {aspp: {image.size: 128}}")
+    with pytest.raises(DataError, match=r"mine\.yaml: arms\.aspp: image\.size: 128 px is more"):
+        plan.prepare(larger)
+
+
+def test_frames_that_are_not_square(make, found):
     found["shape"] = [64, 48]
-    with pytest.raises(DataError, match=r"image\.size: 64 px is more than the frames have \(48"):
+    with pytest.raises(DataError, match=r"mine\.yaml: data\.name: the frames are 64 x 48 px"):
         plan.prepare(make())
 
 

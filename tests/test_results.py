@@ -120,6 +120,12 @@ def test_no_scan_has_the_columns_of_one(profile, runs):
     assert list(nothing) == list(results.scan_tables(profile, runs))
 
 
+def set_folds(profile, folds):
+    for settings in (profile.settings, *profile.arms.values()):
+        settings["grid.folds"] = folds
+    return folds
+
+
 @pytest.mark.parametrize(
     ("folds", "headline"),
     [
@@ -132,8 +138,15 @@ def test_no_scan_has_the_columns_of_one(profile, runs):
     ],
 )
 def test_arms_are_compared_on_both_videos_held_out_or_on_the_first_fold(profile, folds, headline):
-    profile.settings["grid.folds"] = folds
+    set_folds(profile, folds)
     assert results.headline_folds(profile) == headline
+
+
+def test_folds_that_no_arm_is_run_on_are_left_out(profile):
+    set_folds(profile, ["01to02", "02to01"])
+    profile.settings["grid.folds"] = ["last", "02to01", "random"]
+    assert results.used_folds(profile) == ["02to01"]
+    assert results.headline_folds(profile) == ("02to01", ["02to01"])
 
 
 def keep_examples(profile, run, value, roles):
@@ -144,8 +157,7 @@ def keep_examples(profile, run, value, roles):
 
 
 def test_nothing_is_compared_before_an_arm_was_run_on_every_fold(profile, runs):
-    profile.settings["grid.folds"] = ["01to02", "02to01"]
-    folds = profile.settings["grid.folds"]
+    folds = set_folds(profile, ["01to02", "02to01"])
     runs = [dataclasses.replace(run, fold=fold) for run in runs for fold in folds]
     for name in ("none/01to02/seed0", "none_tuned/02to01/seed0"):
         finish(profile, runs, name)
@@ -262,6 +274,7 @@ def test_answer_is_made_of_the_differences_that_were_measured():
     table = effects(
         ("published_tuned", "video", "f1_pooled", *UP, 2),
         ("published_tuned", "last", "f1_pooled", *DOWN, 2),
+        ("published_tuned", "video", "seg_st", *UNSURE, 2),
         ("copies_3", "last", "f1_pooled", *UNSURE, 1),
         ("copies_3", "last", "f1", *UP, 1),
         ("own_epochs_3", "last", "f1_pooled", *UP, 3),
@@ -271,18 +284,22 @@ def test_answer_is_made_of_the_differences_that_were_measured():
     tuned = fold_summary("video", 1, none_tuned=0.8).replace("iou_pooled", "f1_pooled")
     runs = pd.DataFrame({"arm": ["a", "a", "b"], "updates": [50, 70, 40]})
     runs = runs.assign(side="test", fold="last")
-    told = (tuned, table, seg, runs, "last", "video", folds)
+    shares = pd.DataFrame({"arm": ["a", "b"], "fold": "last", "share": [0.99, 0.98]})
+    told = (tuned, table, seg, runs, shares, "last", "video", folds)
     assert effect_findings.answer_sentences(*told).splitlines() == [
-        "At like length of training the published augmentation raises test F1 in 1 of 2 "
-        "comparisons. A difference is undecided where its interval holds zero.",
+        "With as many updates or the same stopping rule on both sides the published augmentation "
+        "raises test F1 in 1 of 2 comparisons. A difference is undecided where its interval holds "
+        "zero.",
         "    - copies_3: test F1 +0.050 (−0.010 to +0.110), undecided; fold last, a single run "
-        "each.",
+        "each; both give almost one answer whatever the image shows.",
         "    - published_tuned: test F1 +0.200 (+0.100 to +0.300), higher, SEG −0.200 (−0.300 to "
-        "−0.100), lower; the mean of both videos held out, 2 runs each.",
+        "−0.100), lower, uncut +0.050 (−0.010 to +0.110), undecided; the mean of both videos held "
+        "out, 2 runs each.",
         "    - Without any augmentation the tuned recipe scores test F1 0.800 (0.700 to 0.900), "
         "the mean of both videos held out.",
         "    - Not at like length, with 1.5 times as many updates: own_epochs_3: test F1 +0.200 "
-        "(+0.100 to +0.300), higher; fold last, 3 runs each.",
+        "(+0.100 to +0.300), higher; fold last, 3 runs each; both give almost one answer whatever "
+        "the image shows.",
     ]
     opposite = effects(
         ("published_tuned", "01to02", "f1_pooled", *UP, 2),
@@ -292,7 +309,18 @@ def test_answer_is_made_of_the_differences_that_were_measured():
     lines = effect_findings.answer_sentences(tuned, both, *told[2:]).splitlines()
     assert "F1 in 0 of 2 comparisons." in lines[0]
     assert "the mean decides nothing. In test F1: published_tuned (01to02 +0.200" in lines[-1]
-    assert effect_findings.answer_sentences(tuned, table[5:], *told[2:]) == ""
+    assert effect_findings.answer_sentences(tuned, table[6:], *told[2:]) == ""
+    seeing = shares.assign(share=[0.99, 0.3])
+    lines = effect_findings.answer_sentences(*told[:4], seeing, *told[5:])
+    assert "whatever the image shows" not in lines
+    # The recipe on both videos held out.
+    both = effects(
+        ("published_tuned", "video", "f1_pooled", *UP, 2),
+        ("own_epochs_3", "video", "f1_pooled", *UP, 2),
+    )
+    runs = pd.concat([runs.assign(fold=fold) for fold in folds])
+    lines = effect_findings.answer_sentences(tuned, both, seg, runs, shares, *told[5:])
+    assert "with 1.5 times as many updates: own_epochs_3" in lines
 
 
 def test_changes_are_told_in_pixels_and_in_cells():
@@ -585,13 +613,20 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
     counts = [("augmented_1e-3", "last", 0, name, 1.0) for name in ("tp", "fp", "fn", "tn")]
     counts += [(arm, fold, 0, "tp", 9.0) for arm, fold in (("none", "last"), ("a", "random"))]
     metrics = pd.DataFrame(counts, columns=["arm", "fold", "seed", "metric", "value"])
-    told = (pd.DataFrame(rows), metrics, histories, published, "last")
+    shares = pd.DataFrame({"arm": ["augmented_1e-3", "other"], "fold": "last", "seed": 0})
+    shares = shares.assign(share=[0.9, 0.99])
+    told = (pd.DataFrame(rows), metrics, histories, published, shares, "last")
     assert recipe_findings.published_sentence(*told) == (
         "Of the 2 learning rates at which the published recipe with augmentation was trained for "
-        "up to the published length, 0.001 has the lowest validation loss, 0.200. At that rate, "
-        "fold last: with augmentation F1 0.500 in a single run, mean IoU 0.800 (0.000 to 1.000) "
-        "(published 0.891 and 0.77), weights of update 20. Marking every pixel as cell scores F1 "
-        "0.700: a run that scores no more has not learnt to see cells."
+        "up to the published length, 0.001 has the run with the lowest validation loss, 0.200. At "
+        "that rate, fold last: with augmentation F1 0.500 in a single run, mean IoU 0.800 (0.000 "
+        "to 1.000) (published 0.891 and 0.77), weights of update 20. Marking every pixel as cell "
+        "scores F1 0.700."
+    )
+    blind = recipe_findings.published_sentence(*told[:4], shares.assign(share=0.96), "last")
+    assert blind.endswith(
+        " Not seeing cells, calling 95% of the pixels or more the same in every test frame: "
+        "augmented_1e-3/seed0 (1 of 1)."
     )
     second = metrics.assign(seed=1, value=3.0).replace({"metric": {"fp": "tp"}})
     several = recipe_findings.published_sentence(told[0], pd.concat([metrics, second]), *told[2:])

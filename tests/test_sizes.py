@@ -40,7 +40,9 @@ def folder(tmp_path):
     runs = pd.DataFrame(
         {"arm": arms, "side": "test", "seed": 0, "minutes": [1.0, 2.0, 6.2], "processor": "A card"}
     ).assign(fold="02to01", learning_rate=0.003)
-    written = {"summary": summary, "cells": cells, "effects": summary, "runs": runs}
+    effects = summary[:0].assign(id="", what="")
+    written = {"summary": summary, "cells": cells, "effects": effects, "runs": runs}
+    written["cells_effects"] = effects
     written["runs/first_epochs"] = first
     (tmp_path / "runs").mkdir()
     for name, table in written.items():
@@ -70,6 +72,41 @@ def test_an_arm_stands_beside_the_one_that_differs_in_size_alone(folder):
     assert set(found.runs) == {"1"}
     rates = ["0.003 (01to02), 0.001 (02to01)", "0.003 (02to01)"]
     assert found["learning rate"].tolist() == rates * 3
+
+
+def test_the_highest_f1_at_each_size_is_named(folder):
+    larger = sizes.read_larger(STUDY, RECORD, folder)
+    summary, _ = tables(0.8, 0.6, *STUDY.settings["grid.arms"])
+    summary.loc[summary.arm == "augmented_tuned", "mean"] = 0.95
+    # Not run at the larger size.
+    summary.loc[summary.arm == "gap", "mean"] = 0.99
+    assert sizes.best_sentence(STUDY, summary, larger) == (
+        "The highest test F1 of these arms is at the size of this page 0.950 (augmented_tuned) and "
+        "at the size of the original 0.900 (none_tuned)."
+    )
+    assert sizes.best_sentence(STUDY, summary[:0], larger) == ""
+
+
+def test_what_augmentation_does_at_the_larger_size(folder):
+    larger = sizes.read_larger(STUDY, RECORD, folder)
+    assert sizes.change_sentence(larger) == ""
+    rows = [
+        ("video", -0.06, -0.09, -0.04),
+        ("01to02", 0.02, 0.01, 0.03),
+        ("02to01", -0.14, -0.2, -0.1),
+    ]
+    effects = pd.DataFrame(rows, columns=["fold", "mean", "ci_low", "ci_high"])
+    effects = effects.assign(
+        id="published_tuned", what="augmentation", metric="f1_pooled", n_seeds=1
+    )
+    larger |= {"effects": effects, "cells_effects": effects.assign(metric="seg_gt")}
+    assert sizes.change_sentence(larger) == (
+        "At 512 px and 64 filters, augmentation: test F1 −0.060 (−0.090 to −0.040), lower, SEG "
+        "−0.060 (−0.090 to −0.040), lower. The mean of both videos held out, one run of each arm. "
+        "Where the intervals of the two folds lie on opposite sides of zero, the mean decides "
+        "nothing. In test F1: augmentation (01to02 +0.020 (+0.010 to +0.030), 02to01 −0.140 "
+        "(−0.200 to −0.100))."
+    )
 
 
 def test_only_a_profile_that_it_inherits_and_that_has_the_same_images(folder):
