@@ -11,6 +11,7 @@ from lib import cell_counts, cell_scores, cells, params, plan, study
 from lib.arrays import UNKNOWN, to_gap_mask
 from lib.evaluation import STEPS, save_predictions
 from lib.files import StateError
+from lib.source import DataError
 from lib.splits import Split
 from lib.statistics import summarise
 
@@ -237,6 +238,17 @@ def test_without_gold_truth_its_scores_are_undefined(load, tmp_path):
     assert silver.loc["seg_st_pooled", "mean"] == 1
     assert silver.loc[["seg_gt", "det_gt"], "mean"].isna().all()
     assert silver.loc[["seg_gt", "det_gt"], "n_frames"].eq(0).all()
+
+
+def test_images_that_are_not_those_of_the_results_are_refused(load, tmp_path):
+    profile, _ = load()
+    folder = tmp_path / "data"
+    shutil.copytree(plan.open_source(profile.settings, "phantom").folder, folder)
+    profile, _ = load(f"data: {{source: folder, folder: {folder}}}", name="other")
+    study.open_study(profile.path)
+    shutil.copy(folder / "01" / "t000.tif", folder / "01" / "t001.tif")
+    with pytest.raises(DataError, match=r"data: not the images and labels of .*other/data\.json"):
+        study.open_study(profile.path)
 
 
 def test_training_frames_are_unknown_where_a_marked_cell_has_no_label(load):

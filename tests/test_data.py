@@ -153,6 +153,12 @@ def test_label_with_no_cell(dataset):
         data.read_video(dataset, "01")
 
 
+def test_label_with_the_id_of_unknown_pixels(dataset):
+    tifffile.imwrite(dataset / "01_ST/SEG/man_seg001.tif", np.full((8, 8), 65535, np.uint16))
+    with pytest.raises(DataError, match=r"man_seg001\.tif: id 65535 stands for unknown pixels"):
+        data.read_video(dataset, "01")
+
+
 def test_frame_of_another_type_than_the_first(dataset):
     tifffile.imwrite(dataset / "01/t002.tif", np.ones((8, 8), np.uint16))
     with pytest.raises(DataError, match=r"t002\.tif: uint16 .* the first frame is uint8"):

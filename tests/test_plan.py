@@ -8,6 +8,7 @@ import pytest
 
 from lib import params, plan, scan
 from lib.files import StateError
+from lib.paths import ROOT
 from lib.source import DataError
 
 RECORD = {
@@ -583,8 +584,9 @@ def test_notebook_is_done_while_it_shows_the_same(outputs):
     path = outputs / "notebooks" / "01_data.ipynb"
     assert not plan.notebook_done("01_data", "a", outputs)
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"metadata": {}}))
-    assert not plan.notebook_done("01_data", "a", outputs)
+    for text in ("<<<<<<< mine", "{}", json.dumps({"metadata": {}})):
+        path.write_text(text)
+        assert not plan.notebook_done("01_data", "a", outputs)
     path.write_text(json.dumps({"metadata": {"study": {"fingerprint": "a"}}}))
     assert plan.notebook_done("01_data", "a", outputs)
     assert not plan.notebook_done("01_data", "b", outputs)
@@ -670,6 +672,16 @@ def test_real_images_take_the_place_of_the_phantom(make, found):
     found |= {"source": "folder", "label": "real images"}
     plan.prepare(profile)
     assert plan.read_record(profile.outputs)["source"] == "folder"
+
+
+def test_folder_of_the_images_may_begin_at_home(make, monkeypatch, tmp_path):
+    asked = {}
+    monkeypatch.setattr(plan, "find_source", lambda **settings: asked.update(settings))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    plan.open_source(make("data: {folder: ~/images}").settings, "folder")
+    assert asked["folder"] == str(tmp_path / "images")
+    plan.open_source(make("data: {folder: images}").settings, "folder")
+    assert asked["folder"] == str(ROOT / "images")
 
 
 def test_fold_of_a_video_that_is_not_there(make, found):

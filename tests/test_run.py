@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 
@@ -271,6 +272,26 @@ def test_run_of_a_parent_is_not_planned_again(profile, capsys):
     assert plan.is_done(planned(child), child.outputs)
 
 
+def test_run_that_is_taken_over_again_is_counted_and_shown_again(profile, monkeypatch):
+    for done in plan.plan(profile, RECORD):
+        finish(profile, done.name)
+    monkeypatch.setattr(plan, "notebook_done", lambda *_: True)
+    monkeypatch.setattr(cells, "pending_arms", lambda *_: [])
+    path = profile.path.with_name("child.yaml")
+    path.write_text("inherits: mine\n")
+    child = params.load(path)
+    run.write_plan(child)
+    counts = child.outputs / f"cells/{RUN}.json"
+    write_json(counts, {})
+    run.write_plan(child)
+    assert make(child) == []
+    assert counts.exists()
+    shutil.rmtree(planned(child).folder(child.outputs))
+    run.write_plan(child)
+    assert make(child) == ["05_evaluation", "06_report"]
+    assert not counts.exists()
+
+
 def test_plan_tidies_finished_runs_alone(profile):
     finished, other = planned(profile), planned(profile, "none_tuned/last/seed0")
     folder = finish(profile, RUN).folder(profile.outputs)
@@ -353,6 +374,19 @@ def test_whole_run_that_cannot_get_its_name_is_kept(profile, monkeypatch):
     with pytest.raises(StateError, match="read-only"):
         run.train(profile, RUN)
     assert (plan.begin(planned(profile), profile.outputs) / "checkpoints").exists()
+
+
+def test_before_a_summary_come_the_chapters_that_are_missing(profile, monkeypatch):
+    def execute(name, target, *_):
+        done.append(name)
+        target.parent.mkdir(exist_ok=True)
+        target.touch()
+
+    monkeypatch.setattr(run, "_execute", execute)
+    done = []
+    run.write_chapter(profile, "02_augmentation")
+    run.write_chapter(profile, "05_evaluation")
+    assert done == ["02_augmentation", "01_data", "03_weight_maps", "05_evaluation"]
 
 
 def test_chapter_is_executed_tidied_and_marked(profile):
