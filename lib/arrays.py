@@ -25,7 +25,7 @@ def resample(images: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndar
     Returns
     -------
     images : ndarray of shape (F, size, size), float32
-        Grey values from 0 to 1, the largest value of the type; averaged over area when shrunk.
+        As from `resample_image`.
     labels : ndarray of shape (F, size, size)
         The id at the centre of each new pixel.
 
@@ -57,7 +57,8 @@ def resample_image(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     Returns
     -------
     ndarray of shape `shape`, float32
-        1 is the largest value of the type; averaged over area when shrunk.
+        1 is the largest value of the type. Shrunk by a whole factor it is averaged over area,
+        otherwise it is smoothed and interpolated.
     """
     rows, columns = image.shape
     if rows % shape[0] == 0 and columns % shape[1] == 0:
@@ -170,6 +171,26 @@ def to_distance(labels: np.ndarray) -> np.ndarray:
     return np.float32(np.divide(depth, deepest, out=np.zeros(labels.shape), where=inside > 0))
 
 
+def is_missed(labels: np.ndarray, markers: np.ndarray) -> np.ndarray:
+    """Tell which cells that people marked are missing in the labels.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N)
+        Instance ids.
+    markers : ndarray of shape (M, N)
+        A marker in every cell, one id each.
+
+    Returns
+    -------
+    ndarray of shape (K,), bool
+        By the id of a marker, whether it lies in the background by more than half.
+    """
+    areas = np.bincount(markers.ravel())
+    covered = np.bincount(markers.ravel(), weights=(labels > 0).ravel())
+    return 2 * covered < areas
+
+
 def mark_unknown(labels: np.ndarray, markers: np.ndarray, radius: float) -> np.ndarray:
     """Mark the background near the markers of cells that the labels miss.
 
@@ -185,12 +206,10 @@ def mark_unknown(labels: np.ndarray, markers: np.ndarray, radius: float) -> np.n
     Returns
     -------
     ndarray of shape (M, N), uint16
-        The labels, with `UNKNOWN` in the background up to `radius` from each marker that lies in
-        the background by more than half.
+        The labels, with `UNKNOWN` in the background up to `radius` from each marker that
+        `is_missed`.
     """
-    areas = np.bincount(markers.ravel())
-    covered = np.bincount(markers.ravel(), weights=(labels > 0).ravel())
-    missed = (markers > 0) & (2 * covered < areas)[markers]
+    missed = (markers > 0) & is_missed(labels, markers)[markers]
     if not missed.any():
         return labels
     near = distance_transform_edt(~missed) <= radius

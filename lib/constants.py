@@ -19,7 +19,7 @@ from lib.instances import (
     to_cells,
 )
 
-# What is tried; lengths in px of a 512 px frame. The cells of the data are 60 to 140 px wide.
+# What is tried; lengths in px of the labels, for the 60 to 140 px that cells of the data are wide.
 THRESHOLDS = (0.3, 0.5, 0.6, 0.7, 0.8)
 SMALLEST = (0, 200, 600)
 GROW = (0, 1, 2, 3, 4, 5, 6)

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import dice
 
 from lib import metrics
-from lib.arrays import to_border, to_mask
+from lib.arrays import is_missed, to_border, to_mask
 from lib.augmentation import published_displacement
 from lib.data import list_frames, read_labels
 from lib.figures import WIDTH, style
@@ -114,9 +114,8 @@ def truth_table(folder, labels):
 
 
 def _missed(truth, markers):
-    numbers, sizes = np.unique(markers[markers > 0], return_counts=True)
-    covered = np.array([np.sum(truth[markers == number] > 0) for number in numbers])
-    missed = int(np.sum(covered < sizes / 2))
+    numbers = np.unique(markers[markers > 0])
+    missed = int(is_missed(truth, markers)[numbers].sum())
     areas = np.unique(truth[truth > 0], return_counts=True)[1]
     foreground = int(areas.sum())
     extra = min(int(missed * np.median(areas)), truth.size - foreground)
