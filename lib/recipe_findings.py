@@ -124,7 +124,11 @@ def one_answer_sentence(shares, fold):
         sentence += f" With the tuned recipe: {tuned}."
     others = shares[(shares.fold != fold) & shares.arm.isin(PUBLISHED_RECIPE)].share
     if len(others):
-        sentence += f" Published recipe, other folds: {value_range(others, '.0%')}."
+        alike = (others >= ONE_ANSWER).sum()
+        sentence += (
+            f" Published recipe, other folds: {ONE_ANSWER:.0%} or more in {alike} of "
+            f"{how_many_runs(len(others))}."
+        )
     return (
         f"{sentence} Near 100 % a network does not see the cells, and rows of Table 1 that compare "
         "two such arms compare fixed patterns."

@@ -580,7 +580,8 @@ def test_arms_that_do_not_look_at_the_image_are_named():
     rows = [
         ("none", "last", 1.0, 0.5),
         ("none", "last", 0.9, 0.7),
-        ("none", "video", 0.4, 0.5),
+        ("none", "01to02", 0.4, 0.5),
+        ("none", "01to02", 0.95, 0.5),
         ("none_tuned", "last", 0.2, 0.5),
         ("gap", "last", 0.1, 0.5),
     ]
@@ -588,9 +589,9 @@ def test_arms_that_do_not_look_at_the_image_are_named():
     sentence = recipe_findings.one_answer_sentence(shares, "last")
     assert "calls cell): none 90% to 100% (50% to 70%)." in sentence
     assert "With the tuned recipe: none_tuned 20% (50%)." in sentence
-    assert "Published recipe, other folds: 40%." in sentence
+    assert "Published recipe, other folds: 95% or more in 1 of 2 runs." in sentence
     assert "gap" not in sentence
-    assert recipe_findings.one_answer_sentence(shares[3:], "last") == ""
+    assert recipe_findings.one_answer_sentence(shares[4:], "last") == ""
 
 
 def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
