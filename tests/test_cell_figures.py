@@ -193,6 +193,21 @@ def test_published_score_is_said_to_be_of_other_videos():
     assert "hidden videos, after training on 20 partly annotated frames" in sentence
 
 
+def test_outlined_cells_are_counted_once():
+    rows = [
+        ("silver_truth", "01to02", 12.0),
+        ("silver_truth", "01to02", np.nan),
+        ("silver_truth", "02to01", 9.0),
+        ("silver_truth", "last", 5.0),
+        ("none", "01to02", 12.0),
+    ]
+    counts = pd.DataFrame(rows, columns=["arm", "fold", "gold_true_cells"])
+    assert cell_findings.outlined_sentence(counts, "video") == (
+        "SEG rests on 21 cells that people outlined in 2 frames."
+    )
+    assert cell_findings.outlined_sentence(counts[1:2], "video") == ""
+
+
 def test_margin_of_each_fold_is_said():
     constants = pd.DataFrame({"fold": ["01to02", "01to02", "02to01"], "margin": [51, 51, 49]})
     sentence = cell_findings.margin_sentence(constants)
