@@ -274,12 +274,14 @@ def published_sentence(summary, metrics, histories, published, shares, fold):
             kept = _kept(histories, arm).updates
             said.append(f"{own}, weights of update {value_range(kept, '.0f')}")
             told.append(arm)
+    others = [f"{arm} {_each_run(metrics, arm, fold)}" for arm in lowest.index if arm != best]
+    elsewhere = f" At the other rates: {'; '.join(others)}." if others else ""
     every_pixel = summary[(summary.arm == "all_foreground") & (summary.metric == "f1_pooled")]
     return (
         f"Of the {len(lowest)} learning rates at which the published recipe with augmentation was "
         f"trained for up to the published length, {rate:.1g} has the run with the lowest "
         f"validation loss, {lowest[best]:.3f}. At that rate, {fold_words(fold)}: "
-        f"{'; '.join(said)}. Marking every pixel as cell scores F1 "
+        f"{'; '.join(said)}.{elsewhere} Marking every pixel as cell scores F1 "
         f"{every_pixel['mean'].iloc[0]:.3f}."
         f"{_blind_runs(shares[(shares.fold == fold) & shares.arm.isin(told)])}"
     )

@@ -613,6 +613,8 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
     published = pd.DataFrame({"id": ["f1_augmented", "iou_augmented"], "value": [0.891, 0.77]})
     counts = [("augmented_1e-3", "last", 0, name, 1.0) for name in ("tp", "fp", "fn", "tn")]
     counts += [(arm, fold, 0, "tp", 9.0) for arm, fold in (("none", "last"), ("a", "random"))]
+    counts += [("augmented_full", "last", 0, name, 0.0) for name in ("fp", "fn", "tn")]
+    counts += [("augmented_full", "last", 0, "tp", 4.0)]
     metrics = pd.DataFrame(counts, columns=["arm", "fold", "seed", "metric", "value"])
     shares = pd.DataFrame({"arm": ["augmented_1e-3", "other"], "fold": "last", "seed": 0})
     shares = shares.assign(share=[0.9, 0.99])
@@ -621,8 +623,8 @@ def test_published_recipe_is_told_at_the_rate_with_the_lowest_validation_loss():
         "Of the 2 learning rates at which the published recipe with augmentation was trained for "
         "up to the published length, 0.001 has the run with the lowest validation loss, 0.200. At "
         "that rate, fold last: with augmentation F1 0.500 in a single run, mean IoU 0.800 (0.000 "
-        "to 1.000) (published 0.891 and 0.77), weights of update 20. Marking every pixel as cell "
-        "scores F1 0.700."
+        "to 1.000) (published 0.891 and 0.77), weights of update 20. At the other rates: "
+        "augmented_full F1 1.000 in a single run. Marking every pixel as cell scores F1 0.700."
     )
     blind = recipe_findings.published_sentence(*told[:4], shares.assign(share=0.96), "last")
     assert blind.endswith(
