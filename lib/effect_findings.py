@@ -9,7 +9,7 @@ from lib.tables import fold_words, how_many_runs, interval, runs_each
 # Effects (params/claims.yaml) that answer whether augmentation makes it work: where both arms had
 # as many updates or the same stopping rule, and where each had its own epochs.
 LIKE_LENGTH = ("copies_3", "published_copies", "published_tuned")
-OWN_LENGTH = "own_epochs_3"
+OWN_LENGTH = ("own_epochs_3", "own_epochs_3_full")
 
 
 def answer_sentences(summary, effects, cell_effects, runs, shares, fold, headline, folds):
@@ -51,7 +51,7 @@ def answer_sentences(summary, effects, cell_effects, runs, shares, fold, headlin
             f"    - Without any augmentation the tuned recipe scores test F1 {interval(row)}, "
             f"{fold_words(row.fold)}."
         )
-    for row in _f1_row(effects, OWN_LENGTH, fold, headline):
+    for row in (row for name in OWN_LENGTH for row in _f1_row(effects, name, fold, headline)):
         own = of_fold(runs[runs.side == "test"], row.fold).groupby("arm").updates.mean()
         items.append(
             f"    - Not at like length, with {own[row.arm] / own[row.against]:.2g} times as many "
