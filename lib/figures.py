@@ -48,7 +48,7 @@ COLOURS = {
     "augmented_1e-3": "#009988",
     "augmented_1e-4": "#AA3377",
     "none_1e-3": "#EE6677",
-    "none_1e-3_full": "#BB5566",
+    "none_1e-3_full": "#762A83",
     "repeated_1e-3": "#7F3300",
     "known_25": "#555555",
     "known_25_long": "#D0468C",
