@@ -41,7 +41,7 @@ def answer_sentences(summary, effects, cell_effects, runs, shares, fold, headlin
     against = opposed(effects, folds, "f1_pooled")
     higher = sum(row.ci_low > 0 and row.id not in against for row in rows)
     items = [
-        f"    - {_change(row, effects, cell_effects)}; {_place(row)}{_blind(row, shares)}."
+        f"    - {_change(row, effects, cell_effects, folds)}; {_place(row)}{_blind(row, shares)}."
         for row in rows
     ]
     for row in summary[
@@ -55,7 +55,8 @@ def answer_sentences(summary, effects, cell_effects, runs, shares, fold, headlin
         own = of_fold(runs[runs.side == "test"], row.fold).groupby("arm").updates.mean()
         items.append(
             f"    - Not at like length, with {own[row.arm] / own[row.against]:.2g} times as many "
-            f"updates: {_change(row, effects, cell_effects)}; {_place(row)}{_blind(row, shares)}."
+            f"updates: {_change(row, effects, cell_effects, folds)}; {_place(row)}"
+            f"{_blind(row, shares)}."
         )
     lead = (
         "With as many updates or the same stopping rule on both sides the published augmentation "
@@ -68,7 +69,7 @@ def answer_sentences(summary, effects, cell_effects, runs, shares, fold, headlin
     return "\n".join([lead, *items])
 
 
-def changes_sentence(effects, cell_effects, ids, headline):
+def changes_sentence(effects, cell_effects, ids, headline, folds):
     """Say what differences between arms do to pixels and to cells.
 
     Parameters
@@ -77,15 +78,15 @@ def changes_sentence(effects, cell_effects, ids, headline):
         From `claims.effects` and `cell_scores.effects`.
     ids : sequence of str
         Effects; one that was not measured is left out.
-    headline : str
-        Fold.
+    headline, folds : str, list of str
+        From `results.headline_folds`.
 
     Returns
     -------
     str
     """
     rows = [row for name in ids for row in _f1_row(effects, name, headline, headline)]
-    said = "; ".join(_change(row, effects, cell_effects) for row in rows)
+    said = "; ".join(_change(row, effects, cell_effects, folds) for row in rows)
     runs = runs_each(pd.Series([row.n_seeds for row in rows]))
     return f"{said}. {fold_words(headline).capitalize()}, {runs} of each arm." if said else ""
 
@@ -122,9 +123,11 @@ def _f1_row(effects, name, fold, headline):
     return found[found.fold == where].itertuples()
 
 
-def _change(row, effects, cell_effects):
+def _change(row, effects, cell_effects, folds):
     """Say what a difference in F1 is, and those in SEG where cells were scored."""
     said = f"{row.what}: test F1 {_judged(row)}"
+    if row.id in opposed(effects, folds, "f1_pooled"):
+        said = f"{row.what}: test F1 {interval(row, '+.3f')}, the folds contradict each other"
     for cell in _same(row, cell_effects, "seg_gt"):
         said += f", SEG {_judged(cell)}"
         for uncut in _same(row, effects, "seg_st"):
@@ -143,7 +146,7 @@ def _blind(row, shares):
     here = of_fold(shares[shares.arm.isin([row.arm, row.against])], row.fold)
     both = here.groupby("arm").share.median()
     blind = len(both) == 2 and both.min() >= ONE_ANSWER
-    return "; both give almost one answer whatever the image shows" if blind else ""
+    return "; most runs of both give almost one answer whatever the image shows" if blind else ""
 
 
 def _place(row):

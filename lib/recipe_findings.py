@@ -199,7 +199,7 @@ def stopping_sentence(histories, published):
         Empty where there is no such run.
     """
     parts = []
-    for arm in (*LONG, "repeated_1e-3", "none_1e-3"):
+    for arm in (*LONG, "repeated_1e-3", "none", "none_1e-3"):
         last = histories[histories.arm == arm].groupby("seed").epoch.max()
         if not last.empty:
             parts.append(
@@ -250,7 +250,7 @@ def published_sentence(summary, metrics, histories, published, shares, fold):
     Returns
     -------
     str
-        Empty where no arm was trained for up to the published length.
+        Markdown, an item an arm; empty where none was trained for up to the published length.
     """
     long = histories[histories.arm.isin(LONG)].dropna(subset="val_loss")
     if long.empty:
@@ -261,10 +261,10 @@ def published_sentence(summary, metrics, histories, published, shares, fold):
     suffix, theirs = best.removeprefix("augmented"), published.set_index("id").value
     said, told = [], []
     for arm, name, words in (
-        (f"augmented{suffix}", "augmented", "with augmentation"),
-        (f"repeated{suffix}", "", "with exact copies, by the same stopping rule,"),
-        (f"none{suffix}", "none", "without augmentation"),
-        (f"none{suffix}_full", "", "without it, not stopped early,"),
+        (f"augmented{suffix}", "augmented", "With augmentation"),
+        (f"repeated{suffix}", "", "With exact copies, by the same stopping rule,"),
+        (f"none{suffix}", "none", "Without augmentation"),
+        (f"none{suffix}_full", "none", "Without it, not stopped before the published epoch,"),
     ):
         rows = summary[(summary.arm == arm) & (summary.metric == "mean_iou_pooled")]
         for iou in rows.itertuples():
@@ -272,28 +272,31 @@ def published_sentence(summary, metrics, histories, published, shares, fold):
             if f"f1_{name}" in theirs:
                 own += f" (published {theirs[f'f1_{name}']:g} and {theirs[f'iou_{name}']:g})"
             kept = _kept(histories, arm).updates
-            said.append(f"{own}, weights of update {value_range(kept, '.0f')}")
+            said.append(f"{own}, weights of update {value_range(kept, '.0f')}.")
             told.append(arm)
     others = [f"{arm} {_each_run(metrics, arm, fold)}" for arm in lowest.index if arm != best]
-    elsewhere = f" At the other rates: {'; '.join(others)}." if others else ""
+    if others:
+        said.append(f"At the other rates: {'; '.join(others)}.")
     every_pixel = summary[(summary.arm == "all_foreground") & (summary.metric == "f1_pooled")]
-    return (
+    said.append(
+        f"Marking every pixel as cell scores F1 {every_pixel['mean'].iloc[0]:.3f}."
+        f"{_blind_runs(shares[(shares.fold == fold) & shares.arm.isin(told)], rate)}"
+    )
+    lead = (
         f"Of the {len(lowest)} learning rates at which the published recipe with augmentation was "
         f"trained for up to the published length, {rate:.1g} has the run with the lowest "
-        f"validation loss, {lowest[best]:.3f}. At that rate, {fold_words(fold)}: "
-        f"{'; '.join(said)}.{elsewhere} Marking every pixel as cell scores F1 "
-        f"{every_pixel['mean'].iloc[0]:.3f}."
-        f"{_blind_runs(shares[(shares.fold == fold) & shares.arm.isin(told)])}"
+        f"validation loss, {lowest[best]:.3f}. At that rate, {fold_words(fold)}:"
     )
+    return "\n".join([lead, *(f"    - {item}" for item in said)])
 
 
-def _blind_runs(shares):
+def _blind_runs(shares, rate):
     """Name the runs that answer alike whatever the image shows, with a blank before."""
     blind = shares[shares.share >= ONE_ANSWER]
     names = ", ".join(f"{row.arm}/seed{row.seed}" for row in blind.itertuples())
     return names and (
-        f" Not seeing cells, calling {ONE_ANSWER:.0%} of the pixels or more the same in every test "
-        f"frame: {names} ({len(blind)} of {len(shares)})."
+        f" At the rate of {rate:.1g}, not seeing cells, calling {ONE_ANSWER:.0%} of the pixels or "
+        f"more the same in every test frame: {names} ({len(blind)} of {len(shares)})."
     )
 
 

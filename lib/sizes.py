@@ -88,7 +88,7 @@ def change_sentence(larger):
     """
     (headline, folds), settings = headline_folds(larger["profile"]), larger["profile"].settings
     own = larger["effects"][larger["effects"].id == "published_tuned"]
-    said = changes_sentence(own, larger["cells_effects"], ["published_tuned"], headline)
+    said = changes_sentence(own, larger["cells_effects"], ["published_tuned"], headline, folds)
     if not said:
         return ""
     if opposed(own, folds, "f1_pooled"):

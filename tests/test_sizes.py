@@ -101,8 +101,9 @@ def test_what_augmentation_does_at_the_larger_size(folder):
     )
     larger |= {"effects": effects, "cells_effects": effects.assign(metric="seg_gt")}
     assert sizes.change_sentence(larger) == (
-        "At 512 px and 64 filters, augmentation: test F1 −0.060 (−0.090 to −0.040), lower, SEG "
-        "−0.060 (−0.090 to −0.040), lower. The mean of both videos held out, one run of each arm. "
+        "At 512 px and 64 filters, augmentation: test F1 −0.060 (−0.090 to −0.040), the folds "
+        "contradict each other, SEG −0.060 (−0.090 to −0.040), lower. The mean of both videos held "
+        "out, one run of each arm. "
         "Where the intervals of the two folds lie on opposite sides of zero, the mean decides "
         "nothing. In test F1: augmentation (01to02 +0.020 (+0.010 to +0.030), 02to01 −0.140 "
         "(−0.200 to −0.100))."
