@@ -50,6 +50,7 @@ reproduce: $(READY) ## Train what is still to be trained, draw every figure, wri
 
 report: $(READY) ## Write the report from the runs that are there, finished or not
 	@$(PYTHON) -m lib.run cells $(PARAMS)
+	@$(PYTHON) -m lib.run chapters $(PARAMS)
 	@$(PYTHON) -m lib.run notebook $(PARAMS) 05_evaluation
 	@$(PYTHON) -m lib.run notebook $(PARAMS) 06_report
 

@@ -43,6 +43,7 @@ def main(words=None):
         ("plan", "list what is still to be done, for make"),
         ("train", "execute one run"),
         ("cells", "find and score the cells in what finished runs predicted"),
+        ("chapters", "execute chapters 1 to 3 where they never were"),
         ("notebook", "execute one chapter"),
         ("verify", "compute the results again from the runs and compare"),
     ):
@@ -145,22 +146,15 @@ def train(profile, name):
 def write_chapter(profile, name):
     """Execute a notebook other than 04, and make the page from 06.
 
-    Before a summary come the chapters that it reads from, where they were never executed.
-
     Parameters
     ----------
     profile : params.Profile
     name : str
         As 01_data.
     """
-    folder = profile.outputs / "notebooks"
-    if name in plan.SUMMARIES:
-        for other in plan.NOTEBOOK_SECTIONS:
-            if other not in plan.SUMMARIES and not (folder / f"{other}.ipynb").exists():
-                write_chapter(profile, other)
     record = plan.read_record(profile.outputs)
     runs = plan.plan(profile, record)
-    path = folder / f"{name}.ipynb"
+    path = profile.outputs / "notebooks" / f"{name}.ipynb"
     beside = path.with_name(f".{path.name}")
     fingerprint = plan.notebook_fingerprint(name, profile, record, runs)
     _execute(name, beside, profile, {}, f"[{name}] ", fingerprint)
@@ -171,6 +165,14 @@ def write_chapter(profile, name):
         write_report(path, page, title=TITLE, footer=footer)
         write_checksums(profile.outputs)
         print(f"report: {relative(page)}")
+
+
+def write_missing_chapters(profile):
+    """Execute the chapters that were never executed, but for the summaries, which read from them."""
+    for name in plan.NOTEBOOK_SECTIONS:
+        path = profile.outputs / "notebooks" / f"{name}.ipynb"
+        if name not in plan.SUMMARIES and not path.exists():
+            write_chapter(profile, name)
 
 
 def score_cells(profile, arm=None):
@@ -194,6 +196,7 @@ COMMANDS = {
     "plan": write_plan,
     "train": train,
     "cells": score_cells,
+    "chapters": write_missing_chapters,
     "notebook": write_chapter,
     "verify": show_verification,
 }
