@@ -168,7 +168,7 @@ def write_chapter(profile, name):
 
 
 def write_missing_chapters(profile):
-    """Execute the chapters that were never executed, but for the summaries, which read from them."""
+    """Execute the chapters that summaries read from, where they were never executed."""
     for name in plan.NOTEBOOK_SECTIONS:
         path = profile.outputs / "notebooks" / f"{name}.ipynb"
         if name not in plan.SUMMARIES and not path.exists():
