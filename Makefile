@@ -79,8 +79,11 @@ lint: $(READY) ## Check style and formatting
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
-clean: ## Remove the profile's outputs
-	rm -rf outputs/$(basename $(notdir $(PARAMS)))
+# What a user typed is handed on as it is: neither the shell nor Make expands it.
+unexport PARAMS
+clean: export STUDY_PARAMS := $(value PARAMS)
+clean: $(READY) ## Remove the profile's outputs, published ones with FORCE=1 alone
+	@$(PYTHON) -m lib.run clean "$$STUDY_PARAMS"
 
 # The environment is made anew for another lock file or a changed one, so that nothing old stays in it.
 # A lock file is made by `uv pip compile --universal --generate-hashes --no-strip-extras --no-header

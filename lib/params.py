@@ -5,6 +5,7 @@ as well as the defaults: it states value, range or choices, unit, role and origi
 """
 
 import difflib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def load(path):
     ParamsError
         With every fault at once, each with its file, key and value.
     """
+    _check_name(path)
     files = _inheritance(_locate(path))
     base_path, base = files[0]
     errors, schema = [], _schema(base)
@@ -156,6 +158,22 @@ def _as_written(value):
     if isinstance(value, list):
         return ", ".join(map(_as_written, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_name(path):
+    """Refuse a file whose outputs folder would not be its own: its name is the folder's name."""
+    file = _locate(path)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.yaml", file.name):
+        raise ParamsError(
+            f"{path or 'PARAMS'}: is no name of a params file; write it as params/mine.yaml, in "
+            "letters, digits, '_', '-' and '.', since outputs/mine gets its name"
+        )
+    own = PARAMS / file.name
+    if own.exists() and file.exists() and not own.samefile(file):
+        raise ParamsError(
+            f"{relative(file)}: would write outputs/{file.stem}, which belongs to "
+            f"{relative(own)}; give the file another name"
+        )
 
 
 # Reading ------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import argparse
 import contextlib
 import os
 import re
+import shutil
+import subprocess
 import sys
 import time
 
@@ -19,7 +21,7 @@ from lib import cells, claims, plan
 from lib.files import StateError, publish, write_text
 from lib.findings import page_footer
 from lib.params import ParamsError, load
-from lib.paths import NOTEBOOKS, relative
+from lib.paths import NOTEBOOKS, ROOT, relative
 from lib.report import write_report
 from lib.source import DataError
 from lib.verify import Difference, verify, write_checksums
@@ -46,6 +48,7 @@ def main(words=None):
         ("chapters", "execute chapters 1 to 3 where they never were"),
         ("notebook", "execute one chapter"),
         ("verify", "compute the results again from the runs and compare"),
+        ("clean", "remove the outputs, published ones with FORCE=1 alone"),
     ):
         command = commands.add_parser(name, help=about)
         command.add_argument("params")
@@ -191,7 +194,30 @@ def show_verification(profile):
     print(verify(profile))
 
 
+def clean(profile):
+    """Remove a profile's outputs; those that are published only where FORCE=1 is set.
+
+    Parameters
+    ----------
+    profile : params.Profile
+
+    Raises
+    ------
+    StateError
+        If the folder is published and FORCE is not 1.
+    """
+    where = relative(profile.outputs)
+    listed = ["git", "-C", str(ROOT), "ls-files", "--", where]
+    published = subprocess.run(listed, capture_output=True, text=True, check=False).stdout
+    if published and os.environ.get("FORCE") != "1":
+        raise StateError(f"{where}: is published, so it stays; add FORCE=1 to remove it")
+    if profile.outputs.is_dir():
+        shutil.rmtree(profile.outputs)
+    print(f"removed {where}")
+
+
 COMMANDS = {
+    "clean": clean,
     "data": show_data,
     "plan": write_plan,
     "train": train,

@@ -298,7 +298,8 @@ def test_shipped_files_load():
     for name in names:
         profile = load(name)
         assert profile.name == name
-        parents = {"base": (), "full_size": ("base", "study")}
+        parents = {"base": (), "full_size": ("base", "study"), "recipe": ("base", "study")}
+        parents["recipe_video"] = ("base", "study", "recipe")
         assert profile.parents == parents.get(name, ("base",))
         assert profile.settings.keys() == SPECS.keys()
         assert set(profile.settings["grid.arms"]) <= profile.arms.keys()
@@ -458,3 +459,24 @@ def test_outputs_are_named_after_the_file(tmp_path, monkeypatch):
 def test_arm_with_the_name_of_another_result(tmp_path, name):
     file = write(tmp_path, f"arms: {{{name}: {{inherits: none}}}}")
     assert f"'{name}' names what is no network, or a trial of the scan" in refusal(file)
+
+
+@pytest.mark.parametrize("name", ["my lib.yaml", "a$(touch x).yaml", ".yaml", "-x.yaml", "x.yml"])
+def test_a_name_that_would_not_be_a_folder_of_its_own_is_refused(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("inherits: quick\n", encoding="utf-8")
+    with pytest.raises(ParamsError, match="write it as params/mine.yaml"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["", ".", "params/"])
+def test_no_name_at_all_is_refused(name):
+    with pytest.raises(ParamsError, match=r"is no name of a params file|cannot be read"):
+        load(name)
+
+
+def test_a_file_elsewhere_cannot_write_the_outputs_of_one_in_params(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("inherits: smoke\n", encoding="utf-8")
+    with pytest.raises(ParamsError, match="belongs to params/study.yaml"):
+        load(path)

@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lib import cells, params, plan, run
 from lib.files import StateError, write_json
+from lib.paths import ROOT
 from lib.run import RunError
 
 RECORD = {"source": "phantom", "label": "phantom, seed 0", "frames": {}, "digests": {}}
@@ -409,3 +410,11 @@ def test_chapter_is_executed_tidied_and_marked(profile):
     with pytest.raises(RunError, match=r"\[01_data\] ZeroDivisionError: division by zero"):
         run.write_chapter(profile, "01_data")
     assert path.read_text() == before
+
+
+def test_clean_keeps_what_is_published(monkeypatch):
+    monkeypatch.delenv("FORCE", raising=False)
+    with pytest.raises(SystemExit) as left:
+        run.main(["clean", "params/study.yaml"])
+    assert left.value.code == 2
+    assert (ROOT / "outputs" / "study" / "report.html").exists()
