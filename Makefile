@@ -4,86 +4,90 @@
 PARAMS ?= params/quick.yaml
 PYTHON3 ?= python3
 VENV ?= .venv
-CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-# Runs at once, and threads for each: together as many as the machine has cores.
-JOBS ?= $(shell [ $(CORES) -lt 4 ] && echo $(CORES) || echo 4)
-export STUDY_THREADS ?= $(shell expr $(CORES) / $(JOBS) \| 1)
-export TF_CPP_MIN_LOG_LEVEL ?= 3
+# Threads of a run, and what keeps a training step fast: that glibc keeps memory, in large pages, saves
+# a sixth of the time; TensorFlow leaves oneDNN out on processors without AVX-512, where it saves more.
+export STUDY_THREADS ?= 1
 export OMP_NUM_THREADS ?= $(STUDY_THREADS)
-# A training step takes and frees much memory. That glibc keeps it, in large pages, saves a sixth of the time.
 export MALLOC_TRIM_THRESHOLD_ ?= 16000000000
 export MALLOC_MMAP_THRESHOLD_ ?= 8000000000
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
-# TensorFlow leaves oneDNN out on processors without AVX-512, where it saves a quarter of the time too.
 export TF_ENABLE_ONEDNN_OPTS ?= 1
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-ifeq ($(GPU),1)
-LOCK := requirements-gpu.lock
-JOBS := 1
-else
-LOCK := requirements.lock
-endif
+# What a user typed is handed on as it is: neither Make nor the shell expands it.
+unexport PARAMS IMAGE RUN OUT PIXEL A B JOBS CLUSTER FORCE
+MAKEOVERRIDES =
+export STUDY_PARAMS := $(value PARAMS)
+export STUDY_IMAGE := $(value IMAGE)
+export STUDY_RUN := $(value RUN)
+export STUDY_OUT := $(value OUT)
+export STUDY_PIXEL := $(value PIXEL)
+export STUDY_B := $(value B)
+export STUDY_JOBS := $(value JOBS)
+export STUDY_CLUSTER := $(value CLUSTER)
+export STUDY_FORCE := $(value FORCE)
 
+LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
 ifeq ($(CONDA_DEFAULT_ENV),unet-dic-hela)
 PYTHON := python
 READY := $(CONDA_PREFIX)/.$(LOCK).ready
 else
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.$(LOCK).ready
+# A half-made environment is made again.
+ifeq ($(wildcard $(PYTHON)),)
+.PHONY: $(READY)
 endif
+endif
+STUDY := $(PYTHON) -m lib.study.execute
+PAGES := $(PYTHON) -m lib.page.build
 
-.PHONY: help reproduce test report verify compare predict lab data lint clean
+.PHONY: help reproduce report verify compare predict data lab test lint clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 	@echo
 	@echo "PARAMS=params/mine.yaml   the params file; results go to outputs/mine"
-	@echo "GPU=1                     the CUDA build of TensorFlow"
 	@echo "DIC_HELA_DIR=folder       the folder of the images, with 01, 01_ST, 02, 02_ST"
+	@echo "JOBS=4                    runs at once"
+	@echo "GPU=1                     the CUDA build of TensorFlow"
+	@echo "CLUSTER=slurm             each run as a job of a SLURM cluster (params/slurm)"
 
 reproduce: $(READY) ## Train what is still to be trained, draw every figure, write the report
-	@$(PYTHON) -m lib.run plan $(PARAMS)
-	@$(MAKE) --no-print-directory -f outputs/$(basename $(notdir $(PARAMS)))/plan.mk \
-		$(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) PYTHON=$(PYTHON)
-	@echo "the report is outputs/$(basename $(notdir $(PARAMS)))/report.html"
+	@$(STUDY) reproduce
 
 report: $(READY) ## Write the report from the runs that are there, finished or not
-	@$(PYTHON) -m lib.run cells $(PARAMS)
-	@$(PYTHON) -m lib.run chapters $(PARAMS)
-	@$(PYTHON) -m lib.run notebook $(PARAMS) 05_evaluation
-	@$(PYTHON) -m lib.run notebook $(PARAMS) 06_report
+	@$(PAGES) report
 
-verify: PARAMS = params/study.yaml
-verify: $(READY) ## Compute the committed results again from the committed runs, and compare
-	@$(PYTHON) -m lib.run verify $(PARAMS)
+# What is published is what is checked, unless another profile is named.
+verify: export STUDY_PARAMS := $(if $(filter file,$(origin PARAMS)),params/study.yaml,$(value PARAMS))
+verify: $(READY) ## Compute the published tables again from the runs, and compare
+	@$(STUDY) verify
 
-compare: $(READY) ## Put A=outputs/x and B=outputs/y side by side on one page
-	@$(PYTHON) -m lib.compare "$(A)" "$(B)"
+compare: export STUDY_PARAMS := $(value A)
+compare: $(READY) ## Put the results of A and B side by side, as in A=quick B=mine
+	@$(PAGES) compare
 
-predict: $(READY) ## Find the cells in IMAGE=file or folder, with the network of RUN=folder
-	@# With the variable set, TensorFlow says twice that it uses oneDNN.
-	@env -u TF_ENABLE_ONEDNN_OPTS $(PYTHON) -m lib.predict "$(IMAGE)" $(if $(RUN),--run "$(RUN)") $(if $(OUT),--out "$(OUT)")
+predict: $(READY) ## Find the cells in IMAGE=file or folder; PIXEL= µm a pixel, RUN= another network, OUT= a folder
+	@$(PYTHON) -m lib.predict
 
-data: $(READY) ## Find or download the images and say what they are
-	@$(PYTHON) -m lib.run data $(PARAMS)
+data: $(READY) ## Find or download the images, open every file once, and say what they are
+	@$(STUDY) data
 
-lab: $(READY) ## Compute the small example that the notebooks show, and open them in JupyterLab
-	@$(MAKE) --no-print-directory reproduce PARAMS=params/smoke.yaml
-	$(PYTHON) -m jupyterlab notebooks
+lab: $(READY) ## Open the notebooks in JupyterLab
+	@$(PYTHON) -m jupyterlab notebooks
 
 test: $(READY) ## Run the tests
-	$(PYTHON) -m pytest --cov --cov-report=term
+	@$(PYTHON) -m pytest
 
-lint: $(READY) ## Check style and formatting
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
+lint: $(READY) ## Check style, formatting, and that rooms import one way
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m pytest -q tests/test_rooms.py
 
-# What a user typed is handed on as it is: neither the shell nor Make expands it.
-unexport PARAMS
-clean: export STUDY_PARAMS := $(value PARAMS)
-clean: $(READY) ## Remove the profile's outputs, published ones with FORCE=1 alone
-	@$(PYTHON) -m lib.run clean "$$STUDY_PARAMS"
+clean: $(READY) ## Remove the outputs of PARAMS; published ones with FORCE=1 alone
+	@$(STUDY) clean
 
 # The environment is made anew for another lock file or a changed one, so that nothing old stays in it.
 # A lock file is made by `uv pip compile --universal --generate-hashes --no-strip-extras --no-header

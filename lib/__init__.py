@@ -1,1 +1,1 @@
-"""Library of the study: data, model, training, metrics and figures."""
+"""A reproducibility study of U-Net on DIC-C2DH-HeLa: data, network, scoring, study, page."""

@@ -1,279 +1,280 @@
 """Find the cells in images of one's own with a network that the study has trained.
 
-``python -m lib.predict image.png`` writes the cells and a picture of them to outputs/predict.
+python -m lib.predict IMAGE --run FOLDER --out FOLDER --pixel MICROMETRES. What is not given is read
+from STUDY_IMAGE, STUDY_RUN, STUDY_OUT and STUDY_PIXEL, where the Makefile puts what a user typed.
 """
 
 import argparse
-import json
+import math
+import os
+import signal
+import sys
+from functools import cached_property
 from pathlib import Path
 
-import keras
+if __name__ == "__main__":  # the packages below take seconds, in which Ctrl-C is a line, too
+    STOPPED = "\nstopped; images that were finished keep their results"
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(print(STOPPED, file=sys.stderr) or 130))
+
 import numpy as np
+import pandas as pd
+import PIL.Image
+import roifile
 import tifffile
 import yaml
-from skimage import io
-from skimage.segmentation import mark_boundaries
+from skimage.color import hsv2rgb
+from skimage.measure import find_contours, regionprops
+from skimage.segmentation import find_boundaries
+from tqdm import tqdm
 
-from lib import constants
-from lib.arrays import normalise_frames, resample_image
-from lib.data import numbered_images, read_image, write_results
-from lib.evaluation import STEPS, quantise, split_maps
-from lib.files import StateError
-from lib.instances import segment
-from lib.paths import OUTPUTS, relative, run_folder
-from lib.source import DataError
-from lib.tiles import predict_image
+from lib.data import files
+from lib.data.arrays import UNKNOWN, normalise_frames, resample_image
+from lib.data.files import DataError, StateError, relative
+from lib.data.frames import numbered_images, write_results
+from lib.predict_images import RESULTS, list_images, read_planes, to_grey
+from lib.scoring.segment import remove_small, segment
+from lib.study.schema import Settings
 
-# Whose network is taken when none is named: the first of these that has been trained.
-ARMS = ("gap_weighted", "rigid_elastic", "augmented_tuned")
-ENDINGS = (".tif", ".tiff", ".png")
-LINE = (0.90, 0.62, 0.0)
+NETWORK = files.ROOT / "models" / "hela_128"
+NETWORK_FILES = ("params.yaml", "cells.json", "model.keras")
+LINE = (230, 159, 0)
+FAR = 1.5  # times larger or smaller than those of its data, a network no longer knows cells
 
 
 def main(words=None):
-    """Find the cells; an expected error ends it with one message and exit status 2."""
+    """Find the cells; exit status 1 if an image could not be used, 2 if nothing could be done."""
     parser = argparse.ArgumentParser(prog="python -m lib.predict", description=__doc__)
-    parser.add_argument("image", help="a TIFF or PNG file, or a folder of them")
-    parser.add_argument("--run", type=Path, help="folder of a run, as outputs/quick/runs/...")
-    parser.add_argument("--out", type=Path, default=OUTPUTS / "predict", help="where to write")
-    arguments = parser.parse_args(words)
+    for name in ("image", "--run", "--out", "--pixel"):
+        typed = os.environ.get(f"STUDY_{name.strip('-').upper()}")
+        parser.add_argument(name, nargs="?", default=typed)
+    given = parser.parse_args(words)
+    paths = given.image or "", given.run or NETWORK, given.out or files.OUTPUTS / "predict"
+    source, run, out = (Path(os.path.expanduser(path)) for path in paths)
     try:
-        paths = list_images(arguments.image)
-        video = Path(arguments.image).resolve()
-        numbers = {path.name: number for number, path in numbered_images(video).items()}
-        frames = {}
-        run = arguments.run or choose_run(OUTPUTS / "quick")
-        network, settings, data = read_run(run)
-        chosen = read_constants(run, settings)
-        print(f"network: {relative(run)}, trained on {data['label']}")
-        for path in paths:
-            image = read_image(path)
-            cells = find_cells(image, network, settings, chosen, frame=data["shape"][0], name=path)
-            if path.name in numbers:
-                frames[numbers[path.name]] = cells
-            written = write_cells(arguments.out, path.stem, image, cells)
-            print(f"{path}: {cells.max()} cells, {' and '.join(map(relative, written))}")
-        if frames:
-            written = write_results(arguments.out, video.name, frames)
-            print(f"as the Cell Tracking Challenge wants them: {relative(written)}")
+        if not given.image:
+            raise DataError("no image is named; write make predict IMAGE=file or folder")
+        images, network = list_images(source), Network(run, given.pixel)
+        return predict_images(source.resolve(), images, network, out)
     except (DataError, StateError) as error:
-        parser.exit(2, f"error: {error}\n")
+        print(f"error: {error}", file=sys.stderr)
     except OSError as error:
-        parser.exit(2, f"error: {error.filename or 'a file'}: {error.strerror or error}\n")
+        cure = "see to its rights and to room on the disk, or name another folder with OUT="
+        print(f"error: {error.filename or out}: {error.strerror or error}; {cure}", file=sys.stderr)
+    return 2
 
 
-def list_images(name):
-    """List the images that a name stands for.
+class Network:
+    """A trained network, and how images become what it sees and its answers cells.
 
-    Parameters
-    ----------
-    name : str
-        A TIFF or PNG file, or a folder of them.
-
-    Returns
-    -------
-    list of Path
-        In the order of their names.
-
-    Raises
-    ------
-    DataError
-        If there is no image, or two have one name but for the ending.
+    `folder` is that of a run, or of a network in models/; `pixel` what a user typed as micrometres
+    a pixel of the images, without which they are those of the data.
     """
-    if not name:
-        raise DataError("no image is named; write make predict IMAGE=file or folder")
-    path = Path(name)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder")
-    if path.is_file():
-        if path.suffix.lower() not in ENDINGS:
-            raise DataError(f"{path}: is no TIFF or PNG file ({', '.join(ENDINGS)})")
-        return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS)
-    if not found:
-        raise DataError(f"{path}: no TIFF or PNG file ({', '.join(ENDINGS)}) in this folder")
-    by_stem = {}
-    for file in found:
-        if (other := by_stem.setdefault(file.stem, file)) != file:
-            raise DataError(f"{file}: its results would have the names of those of {other.name}")
-    return found
+
+    def __init__(self, folder, pixel=None):
+        if missing := [name for name in NETWORK_FILES if not (folder / name).is_file()]:
+            there = "lacks " + ", ".join(missing) if folder.is_dir() else "no such folder"
+            raise StateError(f"{relative(folder)}: {there}; networks to be had: {_known(folder)}")
+        self.folder, path = folder, folder / "params.yaml"
+        try:
+            run = yaml.safe_load(path.read_text(encoding="utf-8"))
+            self.settings, self.data = Settings.model_validate(run["settings"]), run["data"]
+            self.frame, own = tuple(self.data["shape"]), self.data["pixel"]
+            self.words = f"{run['arm']}, fold {run['fold']}, trained on {self.data['label']}"
+            path = folder / "cells.json"
+            cells = files.read_json(path)[str(self.settings.evaluation.turns)]
+            self.constants = cells["constants"][cells["chosen"]]
+            self.diameter = 2 * math.sqrt(cells["cell_area"] / math.pi)
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            reason = str(error).partition("\n")[0]
+            raise StateError(f"{relative(path)}: is not that of a run ({reason})") from error
+        if self.settings.evaluation.side == "validation":
+            self.words += "; a trial of a scan, not scored on test frames"
+        self.pixel = _micrometres(pixel, own) if pixel else None
+        # Pixels of a frame of the data that a pixel of the user's images is wide.
+        self.zoom = self.pixel / own if pixel else 1
+
+    @cached_property
+    def model(self):
+        """The network itself. Keras takes seconds to start, so all else is looked at before."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import keras
+
+        path = self.folder / "model.keras"
+        try:
+            return keras.models.load_model(path, compile=False)
+        except Exception as error:  # whatever a broken archive makes Keras raise
+            reason = str(error).partition("\n")[0]
+            raise StateError(f"{relative(path)}: cannot be read ({reason})") from error
 
 
-def choose_run(outputs):
-    """Choose the run whose network is taken when none is named.
-
-    Parameters
-    ----------
-    outputs : Path
-        Outputs of a profile.
-
-    Returns
-    -------
-    Path
-        Folder of the run.
-
-    Raises
-    ------
-    StateError
-        If no network has been trained for any of `ARMS`.
-    """
-    for arm in ARMS:
-        run = run_folder(outputs, arm, "last", 0)
-        if (run / "model.keras").exists():
-            return run
-    raise StateError(
-        f"{relative(outputs)}: no network of {', '.join(ARMS)} in it; run `make reproduce` first, "
-        "or name a run with RUN=folder"
-    )
+def _known(folder):
+    found = [*files.ROOT.glob("models/*"), *files.OUTPUTS.glob("*/runs/*/*/*")]
+    whole = sorted(path for path in found if all((path / n).is_file() for n in NETWORK_FILES))
+    below = [path for path in whole if folder.resolve() in path.parents]
+    return _some(map(relative, below or whole)) or "none; `make reproduce` trains some"
 
 
-def read_run(run):
-    """Read the network of a run and how its images were made.
+def _some(things):
+    names = [str(thing) for thing in things]
+    return ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
 
-    Parameters
-    ----------
-    run : Path
-        Folder of a finished run.
 
-    Returns
-    -------
-    network : keras.Model
-    settings : dict
-        Settings of the run.
-    data : dict
-        The data that it was trained on, as in data.json.
-
-    Raises
-    ------
-    StateError
-        If this is no run, or its network was not kept.
-    """
+def _micrometres(typed, own):
     try:
-        settings = yaml.safe_load((run / "params.yaml").read_text(encoding="utf-8"))
-        record = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise StateError(
-            f"{relative(run)}: is not the folder of a finished run, as "
-            f"outputs/quick/runs/{ARMS[0]}/last/seed0 ({error})"
-        ) from error
-    if not (run / "model.keras").exists():
-        raise StateError(
-            f"{relative(run)}: its network, model.keras, was not kept, as in every run that comes "
-            "with the project; run `make reproduce` and take a run of outputs/quick"
-        )
-    try:
-        network = keras.models.load_model(run / "model.keras", compile=False)
-    except (OSError, ValueError) as error:
-        raise StateError(f"{relative(run / 'model.keras')}: cannot be read: {error}") from error
-    return network, settings, record["data"]
+        size = float(typed.replace(",", "."))
+    except ValueError:
+        size = math.nan
+    if own and own / 10 <= size <= own * 10:
+        return size
+    may = f"give {own / 10:g} to {own * 10:g}" if own else "leave it out, the network knows none"
+    raise DataError(f"PIXEL={typed}: is no size in micrometres that can be used; {may}")
 
 
-def read_constants(run, settings):
-    """Read the constants that the validation frames of a run chose for its cells.
+def find_cells(image, network, name="", grey=None):
+    """Find the cells of an image (M, N) of any shape, as uint16 ids 1, 2, ... and 0 for background.
 
-    Parameters
-    ----------
-    run : Path
-        Folder of a finished run.
-    settings : dict
-        Settings of the run.
-
-    Returns
-    -------
-    dict
-        Arguments of `instances.segment`. Where the cells of the run were not scored, its connected
-        components.
-
-    Raises
-    ------
-    StateError
-        If the file is broken.
+    Also give the diameter of a circle of their median area, px of a frame of the data. `grey` are
+    the values that are black and white, where the image is of another type than the data.
     """
-    arm, fold, seed = run.resolve().parts[-3:]
-    path = run.resolve().parents[3] / "cells" / arm / fold / f"{seed}.json"
-    if not path.exists():
-        return {"threshold": settings["evaluation.threshold"], "smallest": 0, "grow": 0}
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return record["constants"][constants.best_method(record["validation_seg"])]
-    except (OSError, ValueError, KeyError) as error:
-        raise StateError(f"{relative(path)}: cannot be read as constants ({error})") from error
+    settings, frame = network.settings, network.frame
+    shape = tuple(round(length * network.zoom) for length in image.shape)
+    if min(shape) < min(frame) / 2:
+        size = f"{image.shape[0]} x {image.shape[1]} px" + " after PIXEL" * (shape != image.shape)
+        needed = f"the network sees {frame[0]} x {frame[1]} at once and needs half of that"
+        raise DataError(f"{name}: {size} are too few; {needed}")
+    model = network.model
+    from lib.network import inference
 
-
-def find_cells(image, network, settings, constants, *, frame, name):
-    """Find the cells of an image of any shape.
-
-    The pixels are taken to be as large as those of the data, which is all that the network knows:
-    the image is made smaller by the factor by which the frames of the data were.
-
-    Parameters
-    ----------
-    image : ndarray of uint8 or uint16, shape (M, N)
-    network : keras.Model
-    settings : dict
-        Settings of its run.
-    constants : dict
-        Arguments of `instances.segment`, from `read_constants`.
-    frame : int
-        Rows, and columns, of a frame of the data that it was trained on, px.
-    name : str or Path
-        Name of the image, for the message.
-
-    Returns
-    -------
-    ndarray of uint16, shape (M, N)
-        Instance ids.
-
-    Raises
-    ------
-    DataError
-        If a side has less than half of what the network sees, or there are more cells than ids.
-    """
-    if min(image.shape) < frame / 2:
-        raise DataError(
-            f"{name}: {image.shape[0]} rows and {image.shape[1]} columns are too few; the network "
-            f"sees {frame} x {frame} pixels at once, and half of that is needed"
-        )
-    scale = settings["image.size"] / frame
-    small = resample_image(image, tuple(round(length * scale) for length in image.shape))
-    if settings["image.normalise"] == "frame":
+    answer = inference.predict_turned if settings.evaluation.turns else inference.predict
+    seen = zip(shape, model.input_shape[1:3], frame, strict=True)
+    grey = network.data["grey"] if image.dtype == network.data["dtype"] else grey
+    small = resample_image(image, [round(own * size / side) for own, size, side in seen], grey)
+    if settings.image.normalise == "frame":
         small = normalise_frames(small[None])[0]
-    maps = split_maps(predict_image(network, small), settings["training.target"])
+    maps = inference.split_maps(predict_tiles(small, model, answer, name), settings.training.target)
     # In the steps in which the study keeps predictions, so that a frame of it comes out as there.
-    maps = {name: quantise(values) / STEPS for name, values in maps.items()}
-    cells = segment(maps["probability"], image.shape, inside=maps.get("inside"), **constants)
-    if cells.max() > np.iinfo(np.uint16).max:
+    maps = {key: inference.quantise(part) / inference.STEPS for key, part in maps.items()}
+    cells = segment(maps["probability"], shape, inside=maps.get("inside"), **network.constants)
+    areas = np.bincount(cells.ravel())[1:]
+    if shape != image.shape:
+        centres = ((np.arange(n) + 0.5) * s / n for n, s in zip(image.shape, shape, strict=True))
+        cells = remove_small(cells[np.ix_(*(at.astype(int) for at in centres))], 1)
+    if cells.max() >= UNKNOWN:
         raise DataError(f"{name}: {cells.max()} cells are more than a label image can number")
-    return cells.astype(np.uint16)
+    return cells.astype(np.uint16), 2 * math.sqrt(np.median(areas) / math.pi) if areas.size else 0
 
 
-def write_cells(folder, stem, image, cells):
-    """Write the cells as a label image, and the image with their outlines.
+def predict_tiles(image, model, answer, name=""):
+    """Predict an image in tiles that overlap by half and count less towards their edges.
 
-    Parameters
-    ----------
-    folder : Path
-    stem : str
-        What the names of the files begin with.
-    image : ndarray, shape (M, N)
-        Grey values; the darkest and brightest half per cent are drawn black and white.
-    cells : ndarray of uint16, shape (M, N)
-        Instance ids.
-
-    Returns
-    -------
-    list of Path
-        The TIFF and the PNG file.
+    A side that is shorter than a tile goes on as its mirror image. Of an image as large as a tile
+    there is one tile, so that a frame of the data is predicted as in the study.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{stem}_cells.tif", folder / f"{stem}_overlay.png"]
-    tifffile.imwrite(paths[0], cells)
+    sizes = model.input_shape[1:3]
+    short = [(0, max(0, size - own)) for size, own in zip(sizes, image.shape, strict=True)]
+    whole = np.pad(image, short, mode="symmetric")
+    rows, columns = (
+        np.linspace(0, own - size, 1 + math.ceil(2 * (own - size) / size)).round().astype(int)
+        for own, size in zip(whole.shape, sizes, strict=True)
+    )
+    weight = np.outer(*(1 - abs(np.linspace(-1, 1, size + 2)[1:-1]) for size in sizes))[..., None]
+    total, weights = np.zeros((*whole.shape, model.output_shape[-1])), np.zeros((*whole.shape, 1))
+    for row in tqdm(rows, str(name), leave=False, delay=2, disable=len(rows) == 1, unit="tiles"):
+        boxes = [np.s_[row : row + sizes[0], column : column + sizes[1]] for column in columns]
+        tiles = answer(model, np.stack([whole[box] for box in boxes]))
+        for box, tile in zip(boxes, tiles, strict=True):
+            total[box] += weight * tile
+            weights[box] += weight
+    return (total / weights)[: image.shape[0], : image.shape[1]]
+
+
+def predict_images(source, images, network, out):
+    """Find the cells of images and write them, say what came of it, and return the exit status."""
+    numbers = {path.name: number for number, path in numbered_images(source).items()}
+    out.mkdir(parents=True, exist_ok=True)
+    earlier = {path.name for path in out.iterdir() if path.name.endswith((*RESULTS, "_RES"))}
+    print(f"network: {relative(network.folder)} ({network.words})", flush=True)
+    faults, warnings, odd, frames, written = [], [], [], {}, set()
+    for name, path in images.items():
+        try:
+            for title, plane in read_planes(path, name):
+                where = path if title == name else f"{path}, {title}"
+                image, grey = to_grey(plane, where)
+                cells, diameter = find_cells(image, network, where, grey)
+                written |= write_cells(out, title, image, cells, network.pixel)
+                values = f", {image.dtype} from {image.min():g} to {image.max():g}"
+                said = f"{title}: {cells.max()} cells" + values * (image.dtype.kind == "f")
+                print(said, flush=True)
+                if not network.diameter / FAR <= diameter <= network.diameter * FAR:
+                    odd.append(f"{title} ({diameter / network.zoom:.0f} px)")
+                if path.name in numbers and title == name:
+                    frames[numbers[path.name]] = cells
+        except DataError as error:
+            faults.append(error)
+        except MemoryError:
+            faults.append(f"{path}: is too large for the memory; cut it into parts")
+    if frames:
+        written.add(write_results(out, source.name, link(frames)).name)
+    if gap := sorted(set(range(max(numbers.values(), default=-1) + 1)) - set(frames)):
+        warnings.append(f"{source.name}_RES is incomplete, without frames {_some(gap)}")
+    if odd:
+        known = f"the network knows cells {network.diameter / network.zoom:.0f} px wide"
+        cure = f"{'check' if network.pixel else 'give'} the micrometres a pixel as PIXEL="
+        warnings.append(f"{known} and finds others in {_some(odd)}; {cure}")
+    new = f"{len(written)} results, {len(written & earlier)} of them in place of earlier ones"
+    print(f"{relative(out)}: {new}; {len(earlier - written)} more that earlier calls left")
+    for line in [f"warning: {text}" for text in warnings] + [f"error: {text}" for text in faults]:
+        print(line, file=sys.stderr)
+    return 1 if faults else 0
+
+
+def link(frames):
+    """Give a cell the id of one in the frame before, of those that are left the most overlapped."""
+    linked, last = {}, 0
+    for number, cells in sorted(frames.items()):
+        before, names = linked.get(number - 1), np.zeros(cells.max() + 1, np.uint32)
+        if before is None or before.shape != cells.shape:
+            before = np.zeros_like(cells)
+        for cell in range(1, len(names)):
+            shared = np.bincount(before[cells == cell], minlength=last + 1)
+            shared[names] = 0  # taken already, or background
+            last += not shared.any()
+            names[cell] = shared.argmax() or last
+        linked[number] = names[cells]
+    return linked
+
+
+def write_cells(out, name, image, cells, pixel):
+    """Write cells as labels, outlines, colours, table and ImageJ ROIs; return the files' names."""
     low, high = np.percentile(image, [0.5, 99.5])
-    grey = np.clip((image - low) / max(high - low, 1), 0, 1)
-    outlined = mark_boundaries(grey, cells, color=LINE, mode="inner")
-    io.imsave(paths[1], np.uint8(np.round(255 * outlined)), check_contrast=False)
-    return paths
+    outlines = np.uint8(255 * np.clip((image - low) / max(high - low, 1e-9), 0, 1))
+    outlines = np.repeat(outlines[..., None], 3, axis=2)
+    outlines[find_boundaries(cells, mode="inner")] = LINE
+    # Hues a golden section apart: cells whose ids are near have different ones.
+    hues = np.arange(1, cells.max() + 1)[:, None] * [0.618, 0, 0] % 1 + [0, 0.7, 1]
+    colours = np.uint8(255 * np.vstack([[[0, 0, 0]], hsv2rgb(hues)]))[cells]
+    rows, rois = [], []
+    for region in regionprops(cells):
+        area = int(region.area)
+        place = [area, *np.round(region.centroid, 2), round(area * pixel**2, 3) if pixel else ""]
+        rows.append([region.label, *place])
+        outline = max(find_contours(np.pad(region.image, 1), 0.5), key=len)
+        # ImageJ counts from the corner of a pixel, and columns first.
+        corners = (outline + region.bbox[:2] - 0.5)[:, ::-1]
+        rois.append(roifile.ImagejRoi.frompoints(corners, name=f"{region.label:05d}"))
+    table = pd.DataFrame(rows, columns=["id", "area_px", "row", "column", "area_um2"])
+    paths = [out / f".{name}{ending}" for ending in RESULTS]
+    try:
+        tifffile.imwrite(paths[0], cells, compression="zlib")
+        PIL.Image.fromarray(outlines).save(paths[1])
+        PIL.Image.fromarray(colours).save(paths[2])
+        table.to_csv(paths[3], index=False)
+        roifile.roiwrite(paths[4], rois, mode="w")
+        return {os.replace(path, out / path.name[1:]) or path.name[1:] for path in paths}
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

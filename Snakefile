@@ -1,0 +1,62 @@
+# What is still to be done in a profile, as lib.study.jobs lists it. `make reproduce` calls this;
+# by hand: snakemake --cores 2 --config params=params/quick.yaml
+
+import os
+import sys
+
+from lib.study import params, runs
+from lib.study.jobs import jobs
+
+PARAMS = config.get("params") or os.environ.get("STUDY_PARAMS") or "params/quick.yaml"
+PROFILE = params.load(PARAMS)
+TODO = {job.target: job for job in jobs(PROFILE, runs.prepare(PROFILE))}
+OUTPUTS = runs.relative(PROFILE.outputs)
+PYTHON, FILE = sys.executable, str(PROFILE.path)
+
+
+rule all:
+    input:
+        list(TODO),
+    localrule: True
+
+
+def target_of(path):
+    """What a target waits for; nothing where it is not to be done."""
+    return list(TODO[path].needs) if path in TODO else []
+
+
+rule train:
+    output:
+        OUTPUTS + "/runs/{arm}/{fold}/seed{seed,[0-9]+}/provenance.json",
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    shell:
+        "{PYTHON:q} -m lib.study.execute run {FILE:q}"
+        " {wildcards.arm}/{wildcards.fold}/seed{wildcards.seed}"
+
+
+rule seeds:
+    input:
+        lambda w: target_of(f"{OUTPUTS}/runs/{w.arm}/{w.fold}/seeds/provenance.json"),
+    output:
+        OUTPUTS + "/runs/{arm}/{fold}/seeds/provenance.json",
+    shell:
+        "{PYTHON:q} -m lib.study.execute seeds {FILE:q}"
+        " {wildcards.arm}/{wildcards.fold}/seeds"
+
+
+rule references:
+    output:
+        touch(OUTPUTS + "/.done/references-{key}"),
+    shell:
+        "{PYTHON:q} -m lib.study.execute references {FILE:q}"
+
+
+rule page:
+    input:
+        lambda w: target_of(f"{OUTPUTS}/.done/{w.page}-{w.key}"),
+    output:
+        touch(OUTPUTS + "/.done/{page,0[1-6]_[a-z_]+}-{key}"),
+    shell:
+        "{PYTHON:q} -m lib.page.build page {FILE:q} {wildcards.page}"

@@ -1,0 +1,179 @@
+"""A data set read whole, and which one it is: checksums of its files against the published ones."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.data.arrays import UNKNOWN, full_labels, is_missed, spread
+from lib.data.files import DataError
+from lib.data.frames import list_frames, read_frames, read_image, stop_at
+from lib.data.source import find_source
+
+SHOWN = 256  # px, longer side of the frames that are kept to be shown
+# The files that each digest stands for, relative to the folder of the data set.
+DIGESTS = {"images": r"\d\d/t\d+\.", "silver": r"\d\d_ST/SEG/man_seg", "gold": r"\d\d_GT/"}
+
+# Digests of the images and annotations behind the published results. The challenge revises its
+# annotations, so that another digest there is a revision to record and not an error.
+PUBLISHED_DIGESTS = {
+    "DIC-C2DH-HeLa": {
+        "images": "9af47f3d518a56afc4c540d059c610de5c17f81ce2fb6c42728e3fda33603fc1",
+        "silver": "b7a9b57566157293054015ecc51bf3d532045b2593191516b4dde1b1d7afdaaf",
+        "gold": "a32a718cd2b5523852a6d904b82b35b84b7ebe1103a526fe61a41b7110db9dce",
+    }
+}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set in memory.
+
+    Labels are the cells of the silver truth. Without one they are those of the gold truth, and the
+    rest is `UNKNOWN`, but for frames whose markers all lie in an outlined cell.
+    """
+
+    record: dict  # what it is, from `data_record`
+    images: dict  # of each video, (F, M, N), uint8 or uint16
+    labels: dict  # of each video, (F, M, N), uint16
+    gold: dict  # of some frames of each video outlines of some cells, (M, N), uint16
+    markers: dict  # of each video and frame a marker in every cell, (M, N), uint16
+
+    @property
+    def is_phantom(self):
+        """Whether the images are procedural."""
+        return self.record["source"] == "phantom"
+
+    @property
+    def shape(self):
+        """Rows and columns of a frame."""
+        return tuple(self.record["shape"])
+
+
+def open_data(data, *, kind=None):
+    """Find a data set as `find_source` does, and read it whole into a `DataSet`.
+
+    DataError names the first file that is missing, broken, or not as the first image is.
+    """
+    source = find_source(data, kind=kind)
+    record, faults = data_record(source), []
+    images, labels, gold, markers = ({video: {} for video in record["frames"]} for _ in range(4))
+    unknown = np.full(record["shape"], UNKNOWN)
+    for frame, image, parts in read_frames(source.folder, faults):
+        stop_at(faults)
+        for part, by_video in (("gold", gold), ("markers", markers)):
+            if part in parts:
+                by_video[frame.video][frame.number] = parts[part]
+        known = parts.get("silver")
+        if record["truth"] == "gold" and "gold" in parts:
+            known = _outlined(parts["gold"], parts.get("markers"))
+        images[frame.video][frame.number] = image
+        labels[frame.video][frame.number] = unknown if known is None else known
+    for part in (images, labels):
+        part.update({video: np.stack(list(frames.values())) for video, frames in part.items()})
+    return DataSet(record, images, labels, gold, markers)
+
+
+def _outlined(cells, markers):
+    if markers is not None and not is_missed(cells, markers)[np.unique(markers)[1:]].any():
+        return cells
+    return np.where(cells > 0, cells, UNKNOWN)
+
+
+def data_record(source):
+    """Say which data set it is, for data.json and the record of a run.
+
+    Of its keys, why is the reason of a phantom, grey are the values that become 0 and 1, pixel is
+    in micrometres (0 unknown), and known tells whether the images are the published ones.
+    """
+    videos = list_frames(source.folder)
+    every = [frame for frames in videos.values() for frame in frames]
+    truth = "silver" if any(frame.silver for frame in every) else "gold"
+    sums, image = _checksums(source.folder), read_image(every[0].image)
+    digests = {part: _digest(sums, pattern) for part, pattern in DIGESTS.items()}
+    published = {} if source.kind == "phantom" else PUBLISHED_DIGESTS.get(source.name, {})
+    revision = dict.fromkeys(digests, "nothing to compare")
+    for part in published:
+        if digests[part]:
+            same = digests[part] == published[part]
+            revision[part] = "as published here" if same else "another revision"
+    known = digests["images"] == published.get("images")
+    label = f"{source.name}, unknown revision or another set under this name ({source.origin})"
+    if source.kind == "phantom":
+        label = f"phantom (procedural, not real data), {source.origin}: {source.why}"
+    elif known:
+        label = f"{source.name}, the real images ({source.origin})"
+    return {
+        "name": source.name,
+        "source": source.kind,
+        "label": label + (", gold truth alone" if truth == "gold" else ""),
+        "why": source.why,
+        "frames": {video: len(frames) for video, frames in videos.items()},
+        "labelled": {
+            video: [frame.number for frame in frames if getattr(frame, truth)]
+            for video, frames in videos.items()
+        },
+        "truth": truth,
+        "shape": list(image.shape),
+        "dtype": image.dtype.name,
+        "grey": _grey(image.dtype, every),
+        "pixel": source.pixel,
+        "digests": digests,
+        "known": known,
+        "revision": revision,
+    }
+
+
+def _grey(dtype, frames):
+    """Find the grey values that become 0 and 1, by the bits in use."""
+    if dtype == np.uint8:
+        return [0, 255]
+    images = [read_image(frame.image) for frame in frames]
+    # Signed values that were saved as unsigned start in the middle.
+    low = 32768 if min(image.min() for image in images) >= 32768 else 0
+    bits = int(max(image.max() for image in images) - low).bit_length()
+    return [low, low + 2 ** max(8, bits) - 1]
+
+
+def _checksums(folder):
+    sums = {}
+    for path in sorted(folder.glob("[0-9][0-9]*/**/*")):
+        name = path.relative_to(folder).as_posix()
+        wanted = path.suffix.lower() in (".tif", ".tiff") or path.name == "man_track.txt"
+        if wanted and re.match(r"\d\d(_ST|_GT)?/", name):
+            try:
+                sums[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return sums
+
+
+def _digest(sums, pattern):
+    lines = [f"{path} {sums[path]}\n" for path in sorted(sums) if re.match(pattern, path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
+
+
+def shown_step(shape):
+    """Give the step between the rows and columns that are kept of a frame to be shown."""
+    return -(-max(shape) // SHOWN)
+
+
+def shown_frames(test, count):
+    """Choose the test frames that are shown, by role: the first, and some evenly spread."""
+    spread_out = {f"spread{n}": test[place] for n, place in enumerate(spread(len(test), count))}
+    return {"first": test[0]} | spread_out
+
+
+def keep_frames(data, pairs, path):
+    """Keep images and labels of the frames that are shown, for pages made without the images."""
+    step = shown_step(data.shape)
+    images = np.stack([data.images[video][frame] for video, frame in pairs])[:, ::step, ::step]
+    low, high = images.min(), max(1, images.max())
+    np.savez_compressed(
+        path,
+        video=[video for video, _ in pairs],
+        frame=[frame for _, frame in pairs],
+        image=np.uint8(np.round(255.0 * (images - low) / (high - low))),
+        labels=full_labels(data, pairs)[:, ::step, ::step],
+    )

@@ -1,0 +1,125 @@
+"""Where things lie, and files written so that a reader never meets half of one."""
+
+import contextlib
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMS = ROOT / "params"
+NOTEBOOKS = ROOT / "notebooks"
+# `lib.study.verify` sets the variable, to compute results again beside those that are kept.
+OUTPUTS = Path(os.environ.get("STUDY_OUTPUTS") or ROOT / "outputs")
+# What stands beside arms in tables of results and is no network: baselines, and perfect answers.
+REFERENCES = ("all_foreground", "image_blind", "local_variance", "previous_frame")
+REFERENCES += ("silver_truth", "perfect_mask", "perfect_gap")
+
+
+class StateError(Exception):
+    """Something that was computed cannot be written, or read again; names the file."""
+
+
+class DataError(Exception):
+    """Data that are missing, broken or not what was expected; names the file."""
+
+
+def relative(path):
+    """Write a path as a reader sees it: from the project's root if it lies below it."""
+    path = Path(path).resolve()
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
+
+
+def is_reference(name):
+    """Whether a name stands for what is no network; perfect_gap may have a width behind it."""
+    return name in REFERENCES or name.startswith("perfect_gap")
+
+
+def write_text(path, text):
+    """Write a text file beside its name, to the disk, and rename it when it is whole.
+
+    StateError if the folder is read-only or the disk is full; what was there before stays.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise StateError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_json(path, record):
+    """Write a record as indented JSON."""
+    write_text(path, json.dumps(record, indent=2) + "\n")
+
+
+def write_table(path, table):
+    """Write a data frame as CSV without its index, with numbers that read back the same."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def write_yaml(path, content):
+    """Write settings as YAML, in their order."""
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def read_json(path):
+    """Read a record; StateError names the file where it is missing or broken."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StateError(f"{relative(path)}: cannot be read: {_reason(error)}") from error
+
+
+def read_table(path):
+    """Read a CSV file whose column ``video`` is text; StateError names the file."""
+    import pandas as pd  # takes longer than all else that a plan of runs needs
+
+    try:
+        return pd.read_csv(path, dtype={"video": str})
+    except (OSError, ValueError) as error:
+        raise StateError(f"{relative(path)}: cannot be read: {_reason(error)}") from error
+
+
+def read_arrays(path, what, needed):
+    """Read an .npz file that should hold `what`, with the arrays `needed`; else StateError."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            arrays = {name: kept[name] for name in kept.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise StateError(f"{relative(path)}: cannot be read as {what}: {_reason(error)}") from error
+    if missing := [name for name in needed if name not in arrays]:
+        lacks = f"it lacks {', '.join(missing)}"
+        raise StateError(f"{relative(path)}: cannot be read as {what}: {lacks}")
+    return arrays
+
+
+def publish(partial, final):
+    """Give a finished folder its name, in place of an older one, which stays if that fails."""
+    old = final.with_name(f".{final.name}.old")
+    try:
+        if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(final, old)
+        os.replace(partial, final)
+    except OSError as error:
+        if old.exists() and not final.exists():
+            os.replace(old, final)
+        raise StateError(f"{final}: cannot be written: {error.strerror or error}") from error
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _reason(error):
+    """Say an error in one line, whatever raised it."""
+    return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__

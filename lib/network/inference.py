@@ -1,0 +1,82 @@
+"""What a trained network answers, and how its answers are kept."""
+
+import numpy as np
+from scipy.special import expit
+
+from lib.data.files import read_arrays
+
+# Steps of probability in a kept prediction. With 255 the file would be twice as large.
+STEPS = 31
+
+
+def predict(model, images):
+    """Compute what a network, whose output are logits, answers in each pixel, from 0 to 1.
+
+    Of images (F, M, N), float32, it answers (F, M, N, T): the foreground probability, and what
+    else it was trained to answer.
+    """
+    return expit(np.stack([model.predict_on_batch(one[None, ..., None])[0] for one in images]))
+
+
+def predict_turned(model, images):
+    """Average the answers to an image's flips and turns, as `predict` gives them.
+
+    There are eight; the four of them that keep its shape where the image is not square.
+    """
+    answers = []
+    square = images.shape[1] == images.shape[2]
+    for turns in range(0, 4, 1 if square else 2):
+        turned = np.rot90(images, turns, axes=(1, 2))
+        for direction in (1, -1):
+            answer = predict(model, turned[..., ::direction])[:, :, ::direction]
+            answers.append(np.rot90(answer, -turns, axes=(1, 2)))
+    return np.mean(answers, axis=0)
+
+
+def split_maps(answer, target):
+    """Tell the foreground from the map that cells are cut out of.
+
+    An answer of `predict`, to a target, becomes maps (F, M, N) by name: probability, of the
+    foreground; and inside, where the two are not the same: for the target ``border`` the
+    probability of a pixel that touches no other cell, for ``distance`` that to the border.
+    """
+    maps = {"probability": answer[..., 0]}
+    if target == "border":
+        maps["inside"] = answer[..., 0] * (1 - answer[..., 1])
+    if target == "distance":
+        maps["inside"] = answer[..., 1]
+    return maps
+
+
+def quantise(probabilities):
+    """Round probabilities to uint8 from 0 to `STEPS`; NaN, of a lost network, becomes 0."""
+    return np.uint8(np.round(STEPS * np.nan_to_num(probabilities)))
+
+
+def save_predictions(path, pairs, maps):
+    """Keep every prediction of a run, so that it can be scored anew without its network.
+
+    Pairs are of video and frame number; maps, by name, are from `quantise`, shape (F, M, N).
+    """
+    videos, frames = (np.array(parts) for parts in zip(*pairs, strict=True))
+    np.savez_compressed(path, video=videos, frame=frames, steps=STEPS, **maps)
+
+
+def read_predictions(path):
+    """Read what `save_predictions` kept: pairs, and maps from 0 to 1 by name; or a StateError."""
+    names = ("steps", "video", "frame")
+    arrays = read_arrays(path, "predictions of a run", names)
+    steps, videos, frames = (arrays.pop(name) for name in names)
+    pairs = list(zip(videos.tolist(), frames.tolist(), strict=True))
+    return pairs, {name: values / steps for name, values in arrays.items()}
+
+
+def mean_predictions(paths, *, turned):
+    """Average what runs on the same frames predicted."""
+    kept, prefix = [read_predictions(path) for path in paths], "turned_" if turned else ""
+    foreground, inside = (
+        np.mean([maps.get(prefix + name, maps[f"{prefix}probability"]) for _, maps in kept], axis=0)
+        for name in ("probability", "inside")
+    )
+    pairs, _ = kept[0]
+    return dict(zip(pairs, zip(foreground, inside, strict=True), strict=True))

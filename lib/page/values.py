@@ -1,0 +1,190 @@
+"""Results by name, and sentences that stand on them."""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import Markdown, display
+
+from lib.data.files import read_json, read_table, relative
+
+
+class MissingValue(KeyError):
+    """A value that the results do not have; names the files, arm, fold and metric."""
+
+    def __str__(self):
+        return self.args[0]
+
+
+class UntrueSentence(ValueError):
+    """A sentence of the page that its own results do not bear out."""
+
+
+def number(value, spec=".3f"):
+    """Write a number as this study does: no zero before the point, a minus sign for a hyphen."""
+    text = format(value, spec)
+    sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
+    sign = "" if sign == "-" and not digits.strip("0.%") else sign.replace("-", "\N{MINUS SIGN}")
+    return sign + (digits[1:] if digits[:2] == "0." else digits)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A mean and its 95 % interval, NaN where there is none; `signed` marks a difference.
+
+    ``f"{x:.2f}"`` and ``f"{x:+.2f}"`` write the mean alone, ``f"{x}"`` the interval behind it.
+    """
+
+    mean: float
+    low: float = math.nan
+    high: float = math.nan
+    runs: int = 0
+    signed: bool = False
+
+    @classmethod
+    def of(cls, row, *, signed=False):
+        """Take a row of a result table: mean, ci_low, ci_high, n_seeds."""
+        return cls(row.mean, row.ci_low, row.ci_high, row.n_seeds, signed)
+
+    @property
+    def higher(self):
+        """Whether the whole interval lies above zero."""
+        return self.low > 0
+
+    @property
+    def lower(self):
+        """Whether the whole interval lies below zero."""
+        return self.high < 0
+
+    @property
+    def undecided(self):
+        """Whether zero lies in the interval, or no interval is known."""
+        return not (self.higher or self.lower)
+
+    def interval(self, spec=".3f"):
+        """Write the interval in brackets; nothing where there is none."""
+        if math.isnan(self.low) or self.low == self.high:
+            return ""
+        return f"({number(self.low, spec)} to {number(self.high, spec)})"
+
+    def __format__(self, spec):
+        mean = number(self.mean, spec or ("+.3f" if self.signed else ".3f"))
+        return mean if spec else f"{mean} {self.interval()}".rstrip()
+
+    def __str__(self):
+        return format(self)
+
+
+class Values:
+    """The results in a profile's outputs, each file read when it is first asked for.
+
+    Sentences are written for one profile with the published images; with others, or the phantom,
+    it counts as another profile.
+    """
+
+    def __init__(self, outputs, written_for="study"):
+        self.outputs, self._tables = Path(outputs), {}
+        known = read_json(self.outputs / "data.json")["known"]
+        self.as_written = self.outputs.name == written_for and known
+
+    def table(self, name):
+        """Read a result file, such as ``"runs"`` for runs.csv; StateError if it cannot be read."""
+        if name not in self._tables:
+            self._tables[name] = read_table(self.outputs / f"{name}.csv")
+        return self._tables[name]
+
+    def has(self, *arms):
+        """Whether there are scores of all of these arms."""
+        return set(arms) <= {*self.table("summary").arm, *self.table("cells").arm}
+
+    def score(self, arm, metric, fold=None):
+        """Look up the `Measured` score of an arm in summary.csv or, what that lacks, in cells.csv.
+
+        Without a fold it is ``video``, the mean over the videos held out, where there is one, and
+        else the first in the file. MissingValue if neither has it.
+        """
+        return self._measured(["summary", "cells"], False, arm=arm, metric=metric, fold=fold)
+
+    def effect(self, arm, against, metric, fold=None):
+        """Look up the difference `arm` minus `against`, as `score` does a score."""
+        wanted = {"arm": arm, "against": against, "metric": metric, "fold": fold}
+        return self._measured(["effects", "cells_effects"], True, **wanted)
+
+    def effects(self, pairs, metrics, fold):
+        """Take rows of effects.csv and cells_effects.csv: pairs of arms, metrics, one fold."""
+        rows = pd.concat([self.table("effects"), self.table("cells_effects")])
+        rows = rows[(rows.fold == fold) & rows.metric.isin(metrics)].dropna(subset="mean")
+        return rows[[pair in pairs for pair in zip(rows.arm, rows.against, strict=True)]]
+
+    def summary(self, metrics, fold, file="summary"):
+        """Lay out scores of a fold for reading: a row an arm, a `Measured` a metric."""
+        rows = self.table(file)
+        return _laid_out(rows[rows.fold == fold], ["arm"], metrics, signed=False)
+
+    def differences(self, metrics, fold, file="effects"):
+        """Lay out differences of a fold for reading: a row a pair, a `Measured` a metric."""
+        rows = self.table(file)
+        return _laid_out(rows[rows.fold == fold], ["what", "arm", "against"], metrics, signed=True)
+
+    def runs(self, arm, fold=None):
+        """Look up the runs of an arm, a row of runs.csv each; MissingValue if there are none."""
+        return self._rows(["runs"], arm=arm, fold=fold)
+
+    def claim(self, name):
+        """Look up a row of claims.csv by its id: claim, published, value, verdict and the rest."""
+        return next(self._rows(["claims"], id=name).itertuples(index=False))
+
+    def say(self, text, holds=True, otherwise=None):
+        """Show a sentence in Markdown if it holds.
+
+        Where it does not, or a value is missing, the profile that it was written for stops with
+        UntrueSentence or MissingValue; any other shows `otherwise`, or nothing if that is None or
+        lacks a value, too. Each argument may be a function, ``lambda: f"..."``, so that it is
+        asked for values only here.
+        """
+        try:
+            if _call(holds):
+                return display(Markdown(_call(text)))
+        except MissingValue:
+            if self.as_written:
+                raise
+        if self.as_written:
+            raise UntrueSentence(f"not so on {self.outputs.name}, write what is: {_call(text)!r}")
+        with suppress(MissingValue):
+            if other := _call(otherwise):
+                display(Markdown(other))
+        return None
+
+    def _measured(self, files, signed, **wanted):
+        rows = self._rows(files, **wanted)
+        fold = "video" if "video" in set(rows.fold) else rows.fold.iat[0]
+        return Measured.of(next(rows[rows.fold == fold].itertuples()), signed=signed)
+
+    def _rows(self, files, **wanted):
+        """Find the rows in the first file that has any; what is None may be anything."""
+        wanted = {column: value for column, value in wanted.items() if value is not None}
+        for file in files:
+            rows = self.table(file)
+            rows = rows.dropna(subset="mean") if "mean" in rows else rows
+            for column, value in wanted.items():
+                rows = rows[rows[column] == value]
+            if len(rows):
+                return rows
+        where = " and ".join(relative(self.outputs / f"{file}.csv") for file in files)
+        what = ", ".join(f"{column} {value}" for column, value in wanted.items())
+        raise MissingValue(f"{where}: no {what}")
+
+
+def _call(value):
+    return value() if callable(value) else value
+
+
+def _laid_out(rows, keys, metrics, signed):
+    found = {}
+    for row in rows[rows.metric.isin(metrics)].dropna(subset="mean").itertuples():
+        key = tuple(getattr(row, name) for name in keys)
+        found.setdefault(key, {})[row.metric] = Measured.of(row, signed=signed)
+    table = [dict(zip(keys, key, strict=True)) | scores for key, scores in found.items()]
+    return pd.DataFrame(table).reindex(columns=[*keys, *metrics])

@@ -1,0 +1,1 @@
+"""Scores of pixels and cells, their intervals, and the claims they judge."""

@@ -1,0 +1,87 @@
+"""What can be scored without a network: the floor under every result.
+
+Constants are chosen on the training side of a fold and scored on its test side, as a network is.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from skimage import morphology
+
+from lib.data.arrays import UNKNOWN, full_labels
+from lib.scoring import pixels
+from lib.scoring.cells import without_unknown
+from lib.scoring.segment import to_cells
+
+# Windows of the local deviation and thresholds tried, as shares of the size and quantiles.
+WINDOWS = (1 / 64, 1 / 34, 1 / 20)
+QUANTILES = (0.3, 0.4, 0.5, 0.6, 0.7)
+SEED = 0  # of the pixels that image_blind marks
+
+
+def predictions(data, split):
+    """Predict the cells of the test frames of a fold, by baseline.
+
+    ``all_foreground`` marks every pixel; ``image_blind`` marks pixels at random, at the rate that
+    scores best on the training side; ``local_variance`` thresholds the local standard deviation;
+    ``previous_frame`` takes the true labels of the frame before, which no network sees (None where
+    there are none): it tells how alike neighbours are.
+    """
+    rng, train = np.random.default_rng(SEED), full_labels(data, split.train)
+    rate = best_blind_rate(np.mean(train[train != UNKNOWN] > 0))
+    window, threshold = _fit_local_variance(data, split.train)
+    return {
+        "all_foreground": [np.ones(data.shape, np.uint8) for _ in split.test],
+        "image_blind": [to_cells(rng.random(data.shape) < rate) for _ in split.test],
+        "local_variance": [
+            to_cells(local_variance_mask(data.images[video][frame], window, threshold))
+            for video, frame in split.test
+        ],
+        "previous_frame": [
+            without_unknown(data.labels[video][frame - 1])
+            if frame - 1 in data.record["labelled"][video]
+            else None
+            for video, frame in split.test
+        ],
+    }
+
+
+def best_blind_rate(share):
+    """Find the rate of marking pixels at random with the best expected mean IoU.
+
+    `share` is that of the foreground. The best rate for F1 is always 1, as in ``all_foreground``.
+    """
+    rates = np.linspace(0.01, 1, 100)
+    counts = share * rates, (1 - share) * rates, share * (1 - rates), (1 - share) * (1 - rates)
+    with np.errstate(invalid="ignore"):  # where all is known to be cell there is no background
+        return float(rates[np.argmax(pixels.mean_iou(*counts))])
+
+
+def local_variance_mask(image, window, threshold):
+    """Mark where the local deviation is above a threshold; close gaps, fill holes, drop specks."""
+    textured = local_deviation(image, window) > threshold
+    radius = max(1, window // 3)
+    # Without the padding a closing takes a rim off what touches the border.
+    closed = ndimage.binary_closing(np.pad(textured, radius), morphology.disk(radius))
+    filled = ndimage.binary_fill_holes(closed[radius:-radius, radius:-radius])
+    return morphology.remove_small_objects(filled, max_size=image.size // 200)
+
+
+def local_deviation(image, window):
+    """Compute the standard deviation in a square window, of side `window` px, around each pixel."""
+    image = np.asarray(image, float)
+    mean = ndimage.uniform_filter(image, window)
+    return np.sqrt(np.maximum(ndimage.uniform_filter(image**2, window) - mean**2, 0))
+
+
+def _fit_local_variance(data, pairs):
+    """Find the window and threshold with the best pooled F1 on a tenth of the training frames."""
+    pairs, trials = pairs[::10], {}
+    labels, images = full_labels(data, pairs), [data.images[video][frame] for video, frame in pairs]
+    for window in {max(3, round(share * max(data.shape))) for share in WINDOWS}:
+        deviations = np.concatenate([local_deviation(image, window).ravel() for image in images])
+        for threshold in np.quantile(deviations, QUANTILES):
+            masks = [local_variance_mask(image, window, threshold) for image in images]
+            counts = pd.DataFrame(map(pixels.count, labels, masks)).sum()
+            trials[window, threshold] = pixels.scores(counts)["f1"]
+    return max(trials, key=trials.get)

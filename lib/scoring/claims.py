@@ -1,0 +1,275 @@
+"""Judge claims by the rules in params/claims.yaml, and measure differences between arms."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from lib.data.files import PARAMS, StateError, read_table, relative
+from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold
+
+REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
+SUPPORTED, CONTRADICTED, UNDECIDED, VOID = "supported", "contradicted", "undecided", "void"
+CANNOT_BE_TESTED, NOT_ORIGINAL = "cannot be tested", "not tested on the original data"
+NUMBERS = ["ci_low", "ci_high", "n_seeds"]
+COLUMNS = ["id", "claim", "seen", "source", "published", "value", *NUMBERS, "p", "rule", "verdict"]
+EFFECT = ["id", "what", "arm", "against"]
+# What an entry of claims.yaml has to have, by its section and by its rule.
+ENTRY = ["id", "claim", "source", "published", "measure"]
+SECTIONS = {"claims": [*ENTRY, "rule", "fold"], "facts": [*ENTRY, "fact"], "effects": EFFECT}
+RULES = {"within": "tolerance", "above": "margin", "exact": "level"}
+
+
+class Found(NamedTuple):
+    """What was measured for a claim, and the verdict where that leaves nothing to judge."""
+
+    value: float = math.nan
+    ci_low: float = math.nan
+    ci_high: float = math.nan
+    n_seeds: int = 0
+    p: float = math.nan
+    verdict: str = ""
+
+
+def judge(stated, tables, *, original, **bootstrap):
+    """Give each claim its verdict.
+
+    Parameters
+    ----------
+    stated : list of dict
+        From `read_claims`.
+    tables : dict of str to pandas.DataFrame
+        pixels and cells, tidy as for `summarise`; summary, of pixels; histories, the curves of
+        every run; runs: arm, fold, seed, sees_cells.
+    original : bool
+        Whether these are the images of the report; on others nothing is judged.
+    **bootstrap
+        block and resamples, as for `summarise`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`; p is that of the rule ``exact``. A fact has no rule and no verdict.
+    """
+    rows = []
+    for claim in stated:
+        measure = dict(claim["measure"])
+        if fact := measure.pop("fact", None):
+            found, rule, verdict = [Found(FACTS[fact](**measure))], "", ""
+        else:
+            pairs = [measure | pair for pair in measure.get("differences", [{}])]
+            found = [_measured(tables, pair, bootstrap) for pair in pairs]
+            rule = f"{claim['rule']} {claim[RULES[claim['rule']]]:g}"
+            verdict = _verdict([_single_verdict(claim, one) for one in found])
+        # Of several differences the smallest is shown, or none where one could not be measured.
+        shown = found[np.nan_to_num([one.value for one in found], nan=-np.inf).argmin()]
+        judged = {"rule": rule, "verdict": verdict if original or not rule else NOT_ORIGINAL}
+        rows.append(claim | shown._asdict() | judged)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def effects(table, stated, names, **bootstrap):
+    """Measure differences between arms, on each fold that has both and on both held-out videos.
+
+    Parameters
+    ----------
+    table, names, **bootstrap
+        As for `summarise`.
+    stated : list of dict
+        From `read_effects`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        id, what, arm, against, fold, metric, mean, ci_low, ci_high, n_seeds (that both arms have).
+    """
+    rows = []
+    for effect in stated:
+        arms = [effect["arm"], effect["against"]]
+        pair = table[table.arm.isin(arms)]
+        for fold in [*pair.fold.unique(), "video"]:
+            part = of_fold(pair, fold)
+            if seeds := _shared_seeds(part, *arms):
+                found = arm_differences(part, *arms, names, **bootstrap)
+                about = [*map(effect.get, EFFECT), fold]
+                rows += [[*about, name, *numbers, seeds] for name, numbers in found.items()]
+    return pd.DataFrame(rows, columns=[*EFFECT, "fold", "metric", "mean", *NUMBERS])
+
+
+def read_claims():
+    """Read the claims and then the facts."""
+    content = _read()
+    return content["claims"] + content["facts"]
+
+
+def read_effects():
+    """Read the differences between arms that are measured, and the metrics they are measured in."""
+    content = _read()
+    return content["effects"], content["metrics"]
+
+
+def read_rules():
+    """Read when a run sees cells, and which learning rate the published recipe has."""
+    return _read()["rules"]
+
+
+def _read():
+    path = PARAMS / "claims.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = [(section, entry) for section in SECTIONS for entry in content[section]]
+        faults = [fault for pair in entries for fault in _faults(*pair)]
+        _ = content["metrics"], content["rules"]["sees_cells"]["one_answer_below"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"{relative(path)}: cannot be read: {error}") from error
+    if faults:
+        raise StateError(f"{relative(path)}: {'; '.join(faults)}")
+    return content
+
+
+def _faults(section, entry):
+    given, names = entry | entry.get("measure", {}), {"rule": RULES, "fact": FACTS}
+    names |= {"history": HISTORY, "metric": {*METRICS, *POOLED}}
+    keys = [*SECTIONS[section], *filter(None, [RULES.get(entry.get("rule"))])]
+    if section == "claims":
+        keys += [next((key for key in ("history", "share") if key in given), "metric")]
+        keys += ["differences" if "differences" in given else "arm"]
+    for key in keys:
+        if key not in given:
+            yield f"{entry.get('id', section)} has no {key}"
+        elif key in names and given[key] not in names[key]:
+            yield f"{entry['id']} has an unknown {key}: {given[key]}"
+
+
+def _measured(tables, measure, bootstrap):
+    arm, fold, rows = measure["arm"], measure["fold"], tables["summary"]
+    if "history" in measure:
+        histories = tables["histories"]
+        runs = histories[(histories.arm == arm) & (histories.fold == fold)].groupby("seed")
+        values = [HISTORY[measure["history"]](run) for _, run in runs]
+        return Found(np.mean(values), min(values), max(values), len(values)) if values else Found()
+    if "against" in measure:
+        kinds = [_sees(tables["runs"], measure[side], fold) for side in ("arm", "against")]
+        return (_share if "share" in measure else _difference)(kinds, tables, measure, bootstrap)
+    rows = rows[(rows.arm == arm) & (rows.fold == fold) & (rows.metric == measure["metric"])]
+    return Found(*next(rows[["mean", *NUMBERS]].itertuples(index=False, name=None), ()))
+
+
+def _sees(runs, arm, fold):
+    """Whether each run of an arm sees cells, by fold and seed, where that is known."""
+    known = of_fold(runs, fold).dropna(subset="sees_cells").astype({"seed": str})
+    return known[known.arm == arm].set_index(["fold", "seed"]).sees_cells.astype(bool)
+
+
+def _share(kinds, *_):
+    """Difference of the shares of runs that see cells, and its p by Fisher's exact test."""
+    if not all(map(len, kinds)):
+        return Found()
+    (runs, others), (own, rest) = ([int(kind(side)) for side in kinds] for kind in (len, sum))
+    both = range(max(0, own + rest - others), min(runs, own + rest) + 1)
+    ways = [math.comb(runs, one) * math.comb(others, own + rest - one) for one in both]
+    p = sum(way for way in ways if way <= ways[own - both.start]) / sum(ways)
+    return Found(own / runs - rest / others, n_seeds=min(runs, others), p=p)
+
+
+def _difference(kinds, tables, measure, bootstrap):
+    arms, metric = [measure["arm"], measure["against"]], measure["metric"]
+    table, among = tables["pixels" if metric in METRICS else "cells"], "among" in measure
+    table = of_fold(table[table.arm.isin(arms)], measure["fold"])
+    seeds = _shared_seeds(table, *arms)
+    if not set(arms) <= set(table.arm):
+        return Found()
+    if among:
+        seeing = [side[side] for side in kinds]
+        seeds = min(map(len, seeing))
+        undecided = seeds < 2 or any(set(table.fold) - {*side.index.unique(0)} for side in seeing)
+        rows = pd.MultiIndex.from_frame(table[["arm", "fold", "seed"]].astype(str))
+        table = table[rows.isin(pd.concat(seeing, keys=arms).index)]
+    else:
+        shared = kinds[0].index.intersection(kinds[1].index)
+        kinds = [side.loc[shared] for side in kinds]
+        undecided = any(side.nunique() > 1 for side in kinds)
+    if all(side.size and not side.any() for side in kinds):
+        return Found(n_seeds=seeds, verdict=VOID)
+    if undecided:
+        return Found(n_seeds=seeds, verdict=UNDECIDED)
+    (found,) = arm_differences(table, *arms, [metric], paired=not among, **bootstrap).values()
+    return Found(*found, seeds)
+
+
+def _shared_seeds(table, arm, against):
+    """Count the seeds that both arms have in every fold of a table."""
+    parts = [part.groupby("arm").seed.agg(set) for _, part in table.groupby("fold")]
+    shared = [part.get(arm, set()) & part.get(against, set()) for part in parts]
+    return len(set.intersection(*shared)) if shared else 0
+
+
+def overfitting(run):
+    """Measure how far the validation loss ends above its lowest; 0 where it never left ln 2."""
+    rise = float(run.val_loss.iloc[-1] - run.val_loss.min())
+    return rise if run.loss.min() < math.log(2) - 0.05 else 0.0
+
+
+def validation_f1(run):
+    """Take the median over epochs of the validation F1 as the original computes it."""
+    return float(run.val_batch_f1.median())
+
+
+HISTORY = {"overfitting": overfitting, "validation_f1": validation_f1}
+
+
+def _verdict(verdicts):
+    """Give the verdict on several differences together."""
+    if len(set(verdicts)) == 1:
+        return verdicts[0]
+    if decisive := [one for one in (CANNOT_BE_TESTED, CONTRADICTED) if one in verdicts]:
+        return decisive[0]
+    if {REPRODUCED, PARTLY} & set(verdicts):
+        return PARTLY
+    return UNDECIDED if UNDECIDED in verdicts else NOT_REPRODUCED
+
+
+def _single_verdict(claim, found):
+    value, low, high, bound = *found[:3], claim[RULES[claim["rule"]]]
+    ours = claim["published"] is None
+    if found.verdict or np.isnan(value):
+        return found.verdict or CANNOT_BE_TESTED
+    if claim["rule"] == "within":
+        lowest, highest = claim["published"] - bound, claim["published"] + bound
+        if lowest <= value <= highest:
+            return REPRODUCED
+        return PARTLY if low <= highest and high >= lowest else NOT_REPRODUCED
+    if claim["rule"] == "exact":
+        low, high, bound = (value, value, 0) if found.p < bound else (-1, 1, 0)
+    if low > bound:
+        return SUPPORTED if ours else REPRODUCED
+    if high < bound:
+        return CONTRADICTED
+    if ours:
+        return UNDECIDED
+    return PARTLY if value > bound else NOT_REPRODUCED
+
+
+def _iou_from_f1(score):
+    f1 = read_table(PARAMS / "published.csv").set_index("id").value[score]
+    return f1 / (2 - f1)
+
+
+def _last_epoch(arm, patience):
+    """Last epoch after the lowest validation loss of Figure 5, which is read off to 0.02."""
+    curves = read_table(PARAMS / "published_curves.csv").set_index(["metric", "arm", "split"])
+    curve = curves.sort_index().loc[("loss", arm, "validation")]
+    return int(curve.epoch[curve.value <= curve.value.min() + 0.02].max()) + patience
+
+
+# Numbers of the report that follow from its network, its code or its curves.
+FACTS = {
+    "convolutions": lambda depth: 2 * (2 * depth + 1) + depth + 1,
+    # Keras' validation_split=0.1 keeps the last tenth of the copies of 134 images.
+    "training_images": lambda copies: int(copies * 134 * (1 - 0.1)),
+    "growth": lambda copies, kept: copies + kept,
+    "iou_from_f1": _iou_from_f1,
+    "last_epoch": _last_epoch,
+}

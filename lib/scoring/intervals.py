@@ -1,0 +1,190 @@
+"""Intervals: the bootstrap over seeds and blocks of neighbouring frames.
+
+Neighbouring frames of a time lapse are near copies, so that frames drawn one by one would make the
+interval far too narrow; they are drawn in blocks (Künsch 1989, 10.1214/aos/1176347265). It says
+nothing of how a second seed would differ where there is one, nor of how a third video would.
+"""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from lib.scoring.cells import det
+from lib.scoring.pixels import COUNTS, SCORES, iou
+
+# Pixel scores as means over frames and pooled over the pixels of all; SEG as the mean over frames.
+METRICS = [name for score in SCORES for name in (score, f"{score}_pooled")] + ["seg_st"]
+UNDEFINED = (np.nan, np.nan, np.nan)
+_iou = partial(iou, tn=None)  # true negatives are no part of it
+
+# Metrics that are computed from the sums of counts over frames: the counts, and the formula.
+POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} | {
+    "seg_gt": (("gold_jaccard", "gold_true_cells"), np.divide),
+    "seg_st_pooled": (("silver_jaccard", "silver_true_cells"), np.divide),
+    "foreground_iou": (("foreground_tp", "foreground_fp", "foreground_fn"), _iou),
+    "known_iou": (("foreground_tp", "known_fp", "foreground_fn"), _iou),
+    "det_gt": (("markers", "merged", "missed", "spurious"), det),
+}
+
+
+def summarise(table, *, block, resamples, seed=0, names=METRICS):
+    """Mean and 95 % interval of each metric of each arm and fold.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Tidy: arm, fold, seed, video, frame, metric, value. Scores of `POOLED` are those of a run.
+    block, resamples, seed : int
+        Of the bootstrap: neighbouring frames that are drawn together, draws, and their seed.
+    names : sequence of str
+        Metrics wanted: of the table, or pooled from such by `POOLED`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        arm, fold, metric, mean, ci_low, ci_high, n_seeds, n_frames (where the metric is defined).
+        Where two videos were held out in turn, the fold ``video`` is the mean of the two.
+    """
+    rows = []
+    for arm, group in table.groupby("arm", sort=False):
+        rng, held_out = np.random.default_rng(seed), []
+        for fold, part in group.groupby("fold", sort=False):
+            wide = _wide(part)
+            samples = _samples(wide, names, *_draws(wide.index, block, resamples, rng))
+            rows += [_row(arm, fold, *pair, [wide]) for pair in zip(names, samples, strict=True)]
+            held_out += [(wide, samples)] if is_video_fold(fold) else []
+        if len(held_out) > 1:
+            wides, samples = zip(*held_out, strict=True)
+            both = zip(names, np.mean(samples, axis=0), strict=True)
+            rows += [_row(arm, "video", *pair, wides) for pair in both]
+    return pd.DataFrame(rows)
+
+
+def is_video_fold(fold):
+    """Whether a fold tests on a whole video that it does not train on, as 01to02."""
+    return fold not in ("last", "random", "video")
+
+
+def of_fold(table, fold):
+    """Take the rows of a fold; ``video`` is both held-out videos, or none: half is no mean."""
+    if fold != "video":
+        return table[table.fold == fold]
+    folds = [name for name in table.fold.unique() if is_video_fold(name)]
+    return table[table.fold.isin(folds if len(folds) > 1 else [])]
+
+
+def arm_differences(table, arm, against, names, *, block, resamples, seed=0, paired=True):
+    """Differences between two arms, with 95 % intervals; the means over the folds of the table.
+
+    The same frames are drawn for both arms, so that what they share cancels.
+
+    Parameters
+    ----------
+    table, names, block, resamples, seed
+        As for `summarise`.
+    arm, against : str
+        The one minus the other.
+    paired : bool
+        Whether the seeds that both arms have are drawn for both together, or each arm's own apart.
+
+    Returns
+    -------
+    dict of str to tuple
+        Mean, ci_low and ci_high by name; NaN where the arms share no frame in some fold.
+    """
+    samples, rng = [], np.random.default_rng(seed)
+    for _, part in table.groupby("fold", sort=False):
+        first, second = (_wide(part[part.arm == name]) for name in (arm, against))
+        if paired:
+            first, second = first.align(second, join="inner", axis=0)
+            # A frame on which one of the two is undefined is left out of both.
+            defined = first.notna() & second.notna()
+            first, second = first.where(defined), second.where(defined)
+        if first.empty or second.empty:
+            return dict.fromkeys(names, UNDEFINED)
+        draws = _draws(first.index, block, resamples, rng)
+        others = draws if paired else (_seed_draws(second.index, resamples, rng), draws[1])
+        samples.append(_samples(first, names, *draws) - _samples(second, names, *others))
+    means = map(_interval, np.mean(samples, axis=0)) if samples else [UNDEFINED] * len(names)
+    return dict(zip(names, means, strict=True))
+
+
+def fold_differences(table, arm, fold, against, names, *, block, resamples, seed=0):
+    """Differences of one arm between two folds, `fold` minus `against`; as `arm_differences`."""
+    # The folds test on different frames, so that nothing is paired: each is drawn on its own.
+    rng, samples = np.random.default_rng(seed), []
+    for side in (fold, against):
+        parts = of_fold(table[table.arm == arm], side).groupby("fold", sort=False)
+        wides = [_wide(part) for _, part in parts]
+        if not wides:
+            return dict.fromkeys(names, UNDEFINED)
+        drawn = [_samples(one, names, *_draws(one.index, block, resamples, rng)) for one in wides]
+        samples.append(np.mean(drawn, axis=0))
+    return dict(zip(names, map(_interval, np.subtract(*samples)), strict=True))
+
+
+def block_samples(count, block, resamples, rng):
+    """Draw `count` of `count` neighbouring frames, in blocks, around the end to the start."""
+    block = min(block, max(1, count // 3))  # one block of all would be no sample
+    starts = rng.integers(0, count, (resamples, -(-count // block), 1))
+    return ((starts + np.arange(block)) % count).reshape(resamples, -1)[:, :count]
+
+
+def _row(arm, fold, name, sample, wides):
+    mean, low, high = _interval(sample)
+    row = {"arm": arm, "fold": fold, "metric": name, "mean": mean, "ci_low": low, "ci_high": high}
+    row["n_seeds"] = min(wide.index.unique("seed").size for wide in wides)
+    column = POOLED[name][0][0] if name in POOLED else name
+    frames = [wide[column].dropna().index.droplevel("seed").unique() for wide in wides]
+    return row | {"n_frames": sum(map(len, frames))}
+
+
+def _wide(table):
+    return table.pivot(index=["seed", "video", "frame"], columns="metric", values="value")
+
+
+def _draws(index, block, resamples, rng):
+    """Say how often each seed and each frame counts in each draw; the first draw is the whole."""
+    frames = index.droplevel("seed").unique().sort_values()
+    videos = frames.get_level_values("video")
+    times = np.ones((1 + resamples, len(frames)))
+    for video in videos.unique():
+        own = np.flatnonzero(videos == video)
+        times[1:, own] = _times(block_samples(len(own), block, resamples, rng), len(own))
+    return _seed_draws(index, resamples, rng), pd.DataFrame(times, columns=frames)
+
+
+def _seed_draws(index, resamples, rng):
+    size = index.unique("seed").size
+    return np.vstack([np.ones(size), _times(rng.integers(0, size, (resamples, size)), size)])
+
+
+def _times(drawn, count):
+    places = drawn + count * np.arange(len(drawn))[:, None]
+    return np.bincount(places.ravel(), minlength=len(drawn) * count).reshape(-1, count)
+
+
+@np.errstate(invalid="ignore", divide="ignore")
+def _samples(wide, names, seed_times, frame_times):
+    """Compute metrics of each run in each draw of frames, and their means over the drawn seeds."""
+    values = []
+    for _, run in wide.groupby("seed"):
+        times = frame_times[run.index.droplevel("seed")].to_numpy()
+        # A frame without gold truth has none of its counts, and adds nothing.
+        sums = dict(zip(wide, (times @ np.nan_to_num(run)).T, strict=True))
+        defined = dict(zip(wide, (times @ run.notna().to_numpy(float)).T, strict=True))
+        values.append([_score(name, sums, defined) for name in names])
+    known, weights = ~np.isnan(values), seed_times.T[:, None]
+    return (weights * np.nan_to_num(values)).sum(axis=0) / (weights * known).sum(axis=0)
+
+
+def _score(name, sums, defined):
+    counts, score = POOLED.get(name, ((name,), lambda total: total / defined[name]))
+    return score(*map(sums.get, counts))
+
+
+def _interval(sample):
+    drawn = sample[1:][~np.isnan(sample[1:])]
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
+    return float(sample[0]), float(low), float(high)

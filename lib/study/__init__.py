@@ -1,0 +1,1 @@
+"""Params files, runs, tables of results and their check."""

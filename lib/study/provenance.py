@@ -1,0 +1,92 @@
+"""Where a result came from, code, versions, data, machine, and whether its files are whole."""
+
+import os
+import platform
+import re
+import subprocess
+from hashlib import sha256
+from importlib.metadata import distributions
+from pathlib import Path
+
+from lib.data.files import ROOT, StateError, read_json
+
+PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "scikit-image", "pandas", "papermill")
+RECORD = "provenance.json"
+# Files of a run that a fresh clone does not have; where they are, they have to be whole.
+NOT_COMMITTED = ("model.keras", "predictions.npz", "notebook.ipynb")
+
+
+def collect(record):
+    """Describe code, versions, machine and data, of which `record` is what data.json says."""
+    found = {package.name.replace("_", "-"): package.version for package in distributions()}
+    # The processor build of TensorFlow has a distribution name of its own.
+    versions = {name: found.get(name) or found.get(f"{name}-cpu") for name in PACKAGES}
+    system = f"{platform.system()} {platform.machine()}"
+    return commit() | {
+        "python": platform.python_version(),
+        "packages": {name: version for name, version in versions.items() if version},
+        "data": record,
+        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "system": system},
+        "threads": threads(),
+    }
+
+
+def commit():
+    """Name the commit (None outside a repository) and say whether code beside outputs/ differs."""
+    changes = _output("git", "status", "--porcelain", "--", ".", ":(exclude)outputs")
+    dirty = None if changes is None else bool(changes)
+    return {"commit": _output("git", "rev-parse", "HEAD"), "dirty": dirty}
+
+
+def threads():
+    """Processor threads that a run may use: STUDY_THREADS, which make sets, or 1."""
+    return int(os.environ.get("STUDY_THREADS") or 1)
+
+
+def cards():
+    """Name the graphics cards of the machine, whether or not they are used."""
+    return (_output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or "").splitlines()
+
+
+def file_digests(folder, names):
+    """Size and SHA-256 of a run's files, and of those not committed; its record has them."""
+    paths = [folder / name for name in (*names, *NOT_COMMITTED) if name != RECORD]
+    kept = {path.name: path.read_bytes() for path in paths if path.is_file()}
+    return {name: {"size": len(it), "sha256": sha256(it).hexdigest()} for name, it in kept.items()}
+
+
+def check_sizes(folder):
+    """Say which file of a run has not the size that it was left with; None where all have."""
+    return next(check_files(folder, read=False), None)
+
+
+def check_files(folder, *, read=True):
+    """Say of each file of a run what is wrong with it; without `read` by its size alone."""
+    try:
+        left = read_json(folder / RECORD)["files"]
+        left = [(folder / name, left[name]["size"], left[name]["sha256"]) for name in left]
+    except (StateError, KeyError, TypeError):
+        left = []
+        yield f"{RECORD}: cannot be read, or does not say which files the run left"
+    for path, size, digest in left:
+        if not path.is_file():
+            if path.name not in NOT_COMMITTED:
+                yield f"{path.name}: is missing"
+        elif (found := path.stat().st_size) != size:
+            yield f"{path.name}: has {found} bytes, and {size} were written"
+        elif read and sha256(path.read_bytes()).hexdigest() != digest:
+            yield f"{path.name}: is not the file that was written: its SHA-256 is another"
+
+
+def _output(*words):
+    try:
+        said = subprocess.check_output(words, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
+        return said.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor():
+    path = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", path.read_text("utf-8") if path.exists() else "")
+    return names[0] if names else platform.processor()

@@ -1,0 +1,107 @@
+"""The record of code, versions and machine, and the digests of a run's files."""
+
+import json
+import platform
+import subprocess
+
+import pytest
+
+from lib.study import provenance
+
+NAMES = ("history.csv", "metrics.csv", "provenance.json")
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A project with a committed file and a committed result."""
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    for variable in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "code.py").write_text("a = 1\n")
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "summary.csv").write_text("0.5\n")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false")
+    git(tmp_path, *identity, "commit", "--quiet", "--message", "first")
+    return tmp_path
+
+
+def git(folder, *words):
+    command = ["git", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_commit_is_named_and_results_do_not_make_the_code_dirty(repository):
+    (repository / "outputs" / "summary.csv").write_text("0.6\n")
+    head = git(repository, "rev-parse", "HEAD").strip()
+    assert provenance.commit() == {"commit": head, "dirty": False}
+    (repository / "code.py").write_text("a = 2\n")
+    assert provenance.commit() == {"commit": head, "dirty": True}
+
+
+def test_without_git_nothing_is_known(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert provenance.commit() == {"commit": None, "dirty": None}
+
+
+def test_record_names_data_versions_and_machine(monkeypatch):
+    monkeypatch.setenv("STUDY_THREADS", "3")
+    data = {"source": "phantom", "digests": {"images": "0" * 64}}
+    record = json.loads(json.dumps(provenance.collect(data)))
+    assert (record["data"], record["threads"]) == (data, 3)
+    assert record["python"] == platform.python_version()
+    assert {"tensorflow", "keras", "numpy", "papermill"} <= record["packages"].keys()
+    assert record["hardware"]["cores"] > 0
+    assert record["hardware"]["processor"]
+    monkeypatch.delenv("STUDY_THREADS")
+    assert provenance.threads() == 1
+
+
+def test_cards_are_those_that_the_driver_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert provenance.cards() == []
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho NVIDIA One\necho NVIDIA Two\n")
+    driver.chmod(0o755)
+    assert provenance.cards() == ["NVIDIA One", "NVIDIA Two"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run's folder of three files, one of which a clone does not have, and their digests."""
+    for name in ("history.csv", "metrics.csv", "model.keras", "kernel.log"):
+        (tmp_path / name).write_text("0.625\n")
+    record = {"files": provenance.file_digests(tmp_path, NAMES)}
+    (tmp_path / "provenance.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def test_whole_run_has_no_faults_with_or_without_its_network(run):
+    digests = provenance.file_digests(run, NAMES)
+    assert list(digests) == ["history.csv", "metrics.csv", "model.keras"]
+    (run / "model.keras").unlink()
+    assert provenance.check_sizes(run) is None
+    assert list(provenance.check_files(run)) == []
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "model.keras"])
+def test_cut_file_is_seen_by_its_size(run, name):
+    (run / name).write_text("0.6")
+    assert provenance.check_sizes(run) == f"{name}: has 3 bytes, and 6 were written"
+    assert list(provenance.check_files(run)) == [provenance.check_sizes(run)]
+
+
+def test_changed_digit_is_seen_by_the_digest_alone(run):
+    (run / "metrics.csv").write_text("0.624\n")
+    assert provenance.check_sizes(run) is None
+    (fault,) = provenance.check_files(run)
+    assert fault.startswith("metrics.csv: is not the file that was written")
+
+
+def test_missing_file_and_broken_record(run):
+    (run / "history.csv").unlink()
+    assert provenance.check_sizes(run) == "history.csv: is missing"
+    for text in ("{", "{}", '{"files": {"history.csv": 3}}'):
+        (run / "provenance.json").write_text(text)
+        assert provenance.check_sizes(run).startswith("provenance.json: cannot be read")

@@ -1,0 +1,75 @@
+"""What is published keeps its bounds, and the README states what came out."""
+
+import re
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from lib.data.files import OUTPUTS, ROOT
+from lib.page.values import Values, number
+
+STUDY = OUTPUTS / "study"
+PAGES = sorted(STUDY.glob("chapters/*.html"))
+
+
+@pytest.fixture(scope="module")
+def report():
+    page = BeautifulSoup((STUDY / "report.html").read_text(encoding="utf-8"), "html.parser")
+    for part in page.select("script, style, nav"):
+        part.decompose()
+    return page
+
+
+def test_the_page_is_short(report):
+    assert len(report.select("figure")) <= 8
+    assert len(report.select("table")) <= 2
+    for part in report.select("table"):
+        part.decompose()
+    assert len(report.get_text(" ").split()) <= 1500
+    assert (STUDY / "report.html").stat().st_size <= 6_000_000
+
+
+def test_the_first_screen_answers_in_few_words(report):
+    lead = report.select("h1, .byline, .lead")
+    text = " ".join(part.get_text(" ") for part in lead)
+    assert len(text.split()) <= 150
+    assert len(re.findall(r"(?<![\w.])[.\d]*\d[\d.]*", text)) <= 12, text
+
+
+def test_every_notebook_is_a_page():
+    names = {path.stem for path in PAGES}
+    assert names == {"01_data", "02_augmentation", "03_weight_maps", "04_training", "05_evaluation"}
+
+
+def test_outputs_name_no_folder_of_a_machine():
+    for path in [STUDY / "report.html", *PAGES, *STUDY.glob("*.json"), *STUDY.glob("*.csv")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"[\s\"'(](/home/|/Users/|/tmp/|/work/|/root/)", text), path
+
+
+def score(values, arm, metric):
+    return number(values.score(arm, metric).mean, ".2f")
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda v: f"reach F1 {score(v, 'none_tuned', 'f1_pooled')} without augmentation",
+        lambda v: (
+            f"from {score(v, 'none_tuned', 'seg_gt')} to {score(v, 'augmented_tuned', 'seg_gt')}"
+        ),
+        lambda v: f"from {score(v, 'gap', 'seg_gt')} to {score(v, 'gap_weighted', 'seg_gt')}",
+    ],
+)
+def test_the_readme_states_what_came_out(say):
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert say(Values(STUDY)) in text, f"README.md has to say: {say(Values(STUDY))}"
+
+
+def test_every_run_is_from_a_commit_and_clean():
+    runs = pd.read_csv(STUDY / "runs.csv")
+    done = runs[runs.status != "not run"]
+    assert len(done) > 100
+    assert not done.dirty.any()
+    assert done.commit.notna().all()
