@@ -61,7 +61,8 @@ def table(frame, *, number, caption, formats=None, sources=None):
 def verdicts(claims, ids):
     """Lay out some rows of claims.csv for reading: claim, published, here, verdict."""
     rows = claims.set_index("id").reindex([name for name in ids if name in set(claims.id)])
-    here = [Measured(*row) for row in rows[["value", "ci_low", "ci_high"]].to_numpy()]
+    values = rows[["value", "ci_low", "ci_high"]].to_numpy()
+    here = [None if pd.isna(row[0]) else Measured(*row) for row in values]
     table = rows[["claim", "published"]].assign(here=here, verdict=rows.verdict)
     return table.reset_index(drop=True)
 

@@ -49,7 +49,7 @@ def save_picture(values, path, limits=(0, 1)):
 def save_strip(panels, path, limits=(0, 1)):
     """Save arrays as pictures, and return their paths by title, as `figure` takes them."""
     path = Path(path)
-    paths = {title: path.with_stem(f"{path.stem}_{n}") for n, title in enumerate(panels, 1)}
+    paths = {title: path.with_stem(f"{path.stem}_panel{n}") for n, title in enumerate(panels, 1)}
     for title, values in panels.items():
         save_picture(values, paths[title], limits)
     return paths

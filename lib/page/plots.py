@@ -56,6 +56,8 @@ def history_plot(history):
             panel.plot(history.epoch, history[column], color=INK, alpha=SIDES[side], label=side)
         panel.set(xlabel="epoch", ylabel={"f1": "F1"}.get(name, name))
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    # Running averages that have not settled make the first validation losses huge.
+    figure.axes[0].set_ylim(0, 1.4)
     panel.legend()
     return figure
 

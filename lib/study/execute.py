@@ -144,7 +144,8 @@ def _finish(folder, final, names):
     fault = runs.fault_of(folder, final.name)
     if fault:
         raise StateError(f"{relative(folder)}: {fault}; the same command makes it again")
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    for name in ("checkpoints", "figures"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     for name in (".lock", "kernel.log"):
         (folder / name).unlink(missing_ok=True)
     files.publish(folder, final)

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
-from functools import cache
 
 from lib.data.files import NOTEBOOKS, PARAMS, ROOT, StateError, relative
 from lib.study.runs import locate, plan, why
@@ -17,21 +16,18 @@ RULES = ("claims.yaml", "published.csv", "published_curves.csv")
 
 
 def fingerprint(page, profile, record, runs):
-    """Name what a page is made from: its notebook, the code, the data, and the runs it reads."""
+    """Name what a page is made from: its notebook, the data, and the runs it reads.
+
+    Not the code of lib/: a change there that changes no number needs no new page, and
+    `make report` writes them all anew.
+    """
     cards = {arm: card.model_dump() for arm, card in profile.cards.items()}
-    content = [_text(NOTEBOOKS / f"{page}.ipynb"), code_digest(), record["digests"], cards]
+    content = [_text(NOTEBOOKS / f"{page}.ipynb"), record["digests"], cards]
     content.append(profile.settings.model_dump())
     if page in SUMMARIES:
         content.append([run.name for run in runs if locate(run, profile)])
         content += [_text(PARAMS / name) for name in RULES]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@cache
-def code_digest():
-    """Digest of lib/: runs made by other code than today's are counted in a note."""
-    text = "".join(_text(path) for path in sorted((ROOT / "lib").rglob("*.py")))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _text(path):

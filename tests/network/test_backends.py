@@ -23,7 +23,7 @@ SETTINGS = changed(
         "model.filters": 2,
         "training.optimiser": "adam",
         "training.schedule": "cosine",
-        "training.updates": 5,
+        "training.updates": 3,
         "training.epoch_updates": 2,
         "weight_map.terms": "both",
     },
@@ -74,14 +74,15 @@ def folder(tmp_path_factory):
     variables = {"KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     variables |= {"PYTHONPATH": str(ROOT), "JAX_ENABLE_X64": "0"}
     words = [sys.executable, "-W", "error::UserWarning", __file__, str(folder)]
-    subprocess.run(words, env=os.environ | variables, check=True)
-    trained(folder, stop_at=0)
+    with subprocess.Popen(words, env=os.environ | variables) as jax:
+        trained(folder, stop_at=0)
+    assert jax.returncode == 0
     return folder
 
 
 def test_losses_and_scores_of_every_epoch_agree(folder):
     theirs, ours = (read_table(folder / name / "history.csv") for name in ("jax", "tensorflow"))
-    assert ours.updates.tolist() == [2, 4, 5]
+    assert ours.updates.tolist() == [2, 3]
     assert list(theirs) == list(ours)
     columns = ours.columns.drop("seconds")
     np.testing.assert_allclose(theirs[columns], ours[columns], rtol=1e-4)

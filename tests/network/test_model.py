@@ -43,7 +43,7 @@ def test_the_original_has_23_convolutions_and_31_million_parameters(original):
 
 
 def test_networks_have_as_many_parameters_within_a_tenth():
-    counts = [build((16, 16), filters=16).count_params() for build in NETWORKS.values()]
+    counts = [build((16, 16), filters=8).count_params() for build in NETWORKS.values()]
     assert counts == pytest.approx([counts[0]] * 3, rel=0.1)
 
 

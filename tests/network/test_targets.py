@@ -13,7 +13,7 @@ from lib.study.params import load
 from lib.study.schema import changed
 
 SETTINGS = load("smoke").arms["none"]
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 
 def blocks(frames=1):

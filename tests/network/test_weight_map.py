@@ -20,7 +20,7 @@ from lib.network.weight_map import (
 SIDES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
 LABELS = hnp.arrays(np.int32, SIDES, elements=st.sampled_from([0, 0, 0, 0, 2, 3, 7, 40]))
 SIGMAS = st.floats(0.2, 20)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 
 def direct_distances(labels):

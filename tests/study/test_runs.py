@@ -1,0 +1,95 @@
+"""The store of runs: names, what is done, what is damaged, and why something is to be done."""
+
+import pytest
+
+from lib.data import files
+from lib.data.files import StateError
+from lib.study import jobs, params, runs
+from lib.study.provenance import file_digests
+
+RECORD = {"digests": {"images": "1", "silver": "2", "gold": "3"}, "source": "folder"}
+OTHER = {"digests": {"images": "4", "silver": "2", "gold": "3"}, "source": "folder"}
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch):
+    monkeypatch.setattr(params, "OUTPUTS", tmp_path / "outputs")
+    return params.load("smoke")
+
+
+def finish(run, profile):
+    """Leave what a finished run leaves, with a word in each file."""
+    folder = runs.begin(run, profile, RECORD)
+    for name in runs.RUN_FILES[1:-1]:
+        (folder / name).write_text("whole", encoding="utf-8")
+    digests = file_digests(folder, runs.RUN_FILES)
+    files.write_json(folder / "provenance.json", {"files": digests})
+    files.publish(folder, run.folder(profile.outputs))
+
+
+def test_the_name_of_a_run_depends_on_settings_and_images_alone(profile):
+    first, again = runs.plan(profile, RECORD), runs.plan(profile, RECORD)
+    assert [run.name for run in first] == [run.name for run in again]
+    moved = runs.plan(profile, OTHER)
+    assert all(a.name != b.name for a, b in zip(first, moved, strict=True))
+
+
+def test_every_arm_comes_once_before_any_comes_twice():
+    planned = runs.plan(params.load("study"), RECORD)
+    seeds = [run.seed for run in planned if run.seed != "seeds"]
+    assert seeds == sorted(seeds)
+    means = [run for run in planned if run.seed == "seeds"]
+    assert all(len(run.needs) > 1 for run in means)
+
+
+def test_a_run_is_done_when_its_folder_is_whole_and_other_profiles_find_it(profile, tmp_path):
+    run = runs.plan(profile, RECORD)[0]
+    assert runs.locate(run, profile) is None
+    assert runs.why(run, profile) == "new"
+    finish(run, profile)
+    assert runs.locate(run, profile) == run.folder(profile.outputs)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("inherits: smoke\n", encoding="utf-8")
+    other = params.load(mine)
+    assert runs.locate(runs.plan(other, RECORD)[0], other) == run.folder(profile.outputs)
+
+
+def test_a_cut_file_is_named_and_the_run_is_to_be_done_again(profile):
+    run = runs.plan(profile, RECORD)[0]
+    finish(run, profile)
+    (run.folder(profile.outputs) / "history.csv").write_text("wh", encoding="utf-8")
+    assert runs.locate(run, profile) is None
+    assert "history.csv" in runs.why(run, profile)
+
+
+def test_a_changed_setting_is_named(profile, tmp_path):
+    finish(runs.plan(profile, RECORD)[0], profile)
+    path = tmp_path / "a" / "smoke2.yaml"
+    path.parent.mkdir()
+    path.write_text("inherits: smoke\nmodel: {filters: 8}\n", encoding="utf-8")
+    changed = runs.plan(params.load(path), RECORD)[0]
+    assert runs.why(changed, profile) == "settings: model.filters 4 -> 8"
+
+
+def test_two_processes_do_not_work_on_one_folder(tmp_path):
+    with (
+        runs.locked(tmp_path / "run", "a run"),
+        pytest.raises(StateError, match="another process works on a run"),
+        runs.locked(tmp_path / "run", "a run"),
+    ):
+        pass
+
+
+def test_what_is_published_is_cleaned_by_force_alone():
+    with pytest.raises(StateError, match="FORCE=1"):
+        jobs.clean(params.load("study"), force=False)
+    assert (params.load("study").outputs / "runs").is_dir()
+
+
+def test_what_waits_is_named_with_its_reason(profile, monkeypatch):
+    monkeypatch.setattr(jobs, "fingerprint", lambda *_: "f")
+    todo = jobs.jobs(profile, RECORD)
+    assert [job.kind for job in todo[:4]] == ["run"] * 4
+    report = todo[-1]
+    assert report.name == "06_report"
+    assert set(report.needs) >= {job.target for job in todo[:4]}
