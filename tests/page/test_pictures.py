@@ -97,7 +97,7 @@ def test_a_grid_that_nothing_moves_has_straight_lines_and_a_shift_moves_them():
 def test_a_strip_is_a_file_a_panel_and_a_closeup_lies_where_most_is(tmp_path):
     paths = pictures.save_strip({"image": IMAGE, "cells": LABELS > 0}, tmp_path / "a.png")
     assert list(paths) == ["image", "cells"]
-    assert [path.name for path in paths.values()] == ["a_1.png", "a_2.png"]
+    assert [path.name for path in paths.values()] == ["a_panel1.png", "a_panel2.png"]
     spot = np.zeros((20, 30))
     spot[0, 29] = 1
     assert pictures.closeup(spot, 8) == (slice(0, 8), slice(22, 30))
