@@ -1,17 +1,21 @@
 """What a params file may say: every setting with its type, bounds, unit and source."""
 
 import math
+import re
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 
+from lib.data.files import ROOT
+
+# Read off the text: to import the networks would cost the seconds that Keras takes to start.
+_MODELS = (ROOT / "lib" / "network" / "model.py").read_text(encoding="utf-8")
+NETWORKS = re.findall(r"^def ([a-z]\w*)\(shape,", _MODELS, re.M)
+
 
 class ParamsError(Exception):
     """All that is wrong with a params file, a line each: file, key, value, cure."""
-
-
-# Types of settings: a fault is said in words that belong to the bounds -----------------------
 
 
 def _setting(kind, words, source="", unit="", **bounds):
@@ -80,9 +84,6 @@ Fold = _text(
 Rate = _number(1.0e-9, 10.0, "", "not in the report", ", or one a fold as in {last: 1.0e-3}")
 
 
-# Sections -----------------------------------------------------------------------------------
-
-
 class Section(BaseModel):
     """A part of the settings; nothing in it may be misspelt, nothing changes later."""
 
@@ -132,7 +133,7 @@ class Image(Section):
 class Model(Section):
     """The network."""
 
-    network: _choice("unet", "no_skip", "aspp", source="U-Net paper, figure 1")
+    network: _choice(*NETWORKS, source="U-Net paper, figure 1")
     filters: _whole(1, 128, "channels", "U-Net paper, figure 1")
     depth: _whole(1, 6, "levels", "U-Net paper, figure 1")
     normalisation: _choice("none", "batch", source="notebook")

@@ -158,3 +158,9 @@ def test_image_pooling_spreads_the_mean_over_the_map():
     kernel, bias = model.get_layer("aspp_image").get_weights()
     expected = np.maximum(features.mean((1, 2)) @ kernel[0, 0] + bias, 0)
     np.testing.assert_allclose(spread, np.broadcast_to(expected, (1, 8, 12, 16)), rtol=1e-4)
+
+
+def test_params_files_may_name_every_network():
+    from lib.study.schema import NETWORKS as NAMES
+
+    assert list(NETWORKS) == NAMES
