@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.data.arrays import REFERENCE_SIZE, full_labels, mark_unknown, resample
+from lib.network.inference import mean_predictions
 from lib.network.targets import to_gap_mask
 from lib.scoring import baselines, cells, pixels, segment
 
@@ -139,6 +140,19 @@ def score_cells(data, split, maps, settings, *, turned):
             rows.append(keys | truth.count(video, frame, found, foreground))
     record = {"constants": constants, "chosen": best, "validation_seg": scores}
     return rows, record | {"margin": truth.margin, "cell_area": truth.cell_area}
+
+
+def score_readings(data, split, paths, settings):
+    """Score the cells in the mean over what runs predicted and, where it is kept, over turns.
+
+    `paths` are their predictions.npz. Returns the table of cells.csv and the record of cells.json.
+    """
+    rows, records = [], {}
+    for turned in (False, True)[: 1 + settings.evaluation.turns]:
+        maps = mean_predictions(paths, turned=turned)
+        found, records[str(turned)] = score_cells(data, split, maps, settings, turned=turned)
+        rows += found
+    return pd.DataFrame(rows), records
 
 
 def count_references(data, split, sizes):

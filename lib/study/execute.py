@@ -103,11 +103,8 @@ def train(profile, name):
 
 def score_seeds(profile, name):
     """Score the mean over what the seeds of an arm predicted."""
-    import pandas as pd
-
     from lib.data.dataset import open_data
-    from lib.network.inference import mean_predictions
-    from lib.scoring.truth import score_cells
+    from lib.scoring.truth import score_readings
     from lib.study import provenance
 
     record = runs.read_record(profile.outputs)
@@ -124,14 +121,8 @@ def score_seeds(profile, name):
     with runs.locked(folder, name):
         data = open_data(profile.settings.data, kind=record["source"])
         split = runs.split_of(run.settings, run.fold, record)
-        rows, constants = [], {}
-        for turned in (False, True):
-            maps = mean_predictions(kept, turned=turned)
-            found, constants[str(turned)] = score_cells(
-                data, split, maps, run.settings, turned=turned
-            )
-            rows += found
-        files.write_table(folder / "cells.csv", pd.DataFrame(rows))
+        cells, constants = score_readings(data, split, kept, run.settings)
+        files.write_table(folder / "cells.csv", cells)
         files.write_json(folder / "cells.json", constants)
         files.write_json(folder / "provenance.json", provenance.collect(record))
         _finish(folder, run.folder(profile.outputs), runs.ENSEMBLE_FILES)

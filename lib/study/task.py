@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from lib.data import files, source
 from lib.data.arrays import load_side
@@ -14,7 +13,7 @@ from lib.data.splits import Split
 from lib.network import inference, training
 from lib.scoring.pixels import one_answer
 from lib.scoring.segment import segment
-from lib.scoring.truth import score_cells, score_frames
+from lib.scoring.truth import score_frames, score_readings
 from lib.study import params, provenance, runs, schema
 
 
@@ -100,12 +99,8 @@ def score_predictions(task, data):
     threshold = settings.evaluation.threshold
     metrics = score_frames(data, split.test, probabilities, threshold)
     files.write_table(folder / "metrics.csv", metrics)
-    rows, constants = [], {}
-    for turned in (False, True)[: 1 + settings.evaluation.turns]:
-        read = inference.mean_predictions([folder / "predictions.npz"], turned=turned)
-        found, constants[str(turned)] = score_cells(data, split, read, settings, turned=turned)
-        rows += found
-    files.write_table(folder / "cells.csv", cells := pd.DataFrame(rows))
+    cells, constants = score_readings(data, split, [folder / "predictions.npz"], settings)
+    files.write_table(folder / "cells.csv", cells)
     files.write_json(folder / "cells.json", constants)
     _keep_examples(task, data, maps, pairs, constants["False"])
     return metrics, cells
