@@ -1,8 +1,9 @@
-"""What the runs of a profile left, and the tables made from it, for notebooks to read by name."""
+"""What the runs of a profile left, for tables and notebooks."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from lib.data.files import StateError, read_arrays, read_table, relative
@@ -18,29 +19,17 @@ MEANS = ("splits", "merges", "count_error")
 CELLS = [*dict.fromkeys(count for counts, _ in POOLED.values() for count in counts), *MEANS]
 
 
-def _kept(name):
-    """Read a table of the outputs folder when it is first asked for."""
-    return cached_property(lambda self: read_table(self.profile.outputs / f"{name}.csv"))
-
-
 @dataclass(frozen=True)
 class Results:
-    """What the runs of a profile left, and the tables made from it, each read when asked for.
+    """What the runs of a profile left, each read when asked for.
 
     `record` is that of the data. `found` pairs every planned run with its folder, None where it is
-    not done; the seed ``seeds`` stands for the mean over the predictions of several runs. Tables of
-    the outputs folder have the name of their file; those of cells.csv and cells_*.csv are
-    `cell_summary`, `cell_effects`, `cell_methods` and `cell_constants`.
+    not done; the seed ``seeds`` stands for the mean over the predictions of several runs.
     """
 
     profile: params.Profile
     record: dict
     found: list
-
-    runs, summary, effects, claims = map(_kept, ("runs", "summary", "effects", "claims"))
-    scan, leakage, references = map(_kept, ("scan", "leakage", "references"))
-    cell_summary, cell_effects = _kept("cells"), _kept("cells_effects")
-    cell_methods, cell_constants = _kept("cells_methods"), _kept("cells_constants")
 
     @property
     def networks(self):
@@ -66,7 +55,7 @@ class Results:
     def metrics(self):
         """Counts and scores of every test frame, of each run and then of each baseline."""
         tables = [_read(*pair, "metrics") for pair in self.tested if pair[0].seed != "seeds"]
-        tables.append(self.references[self.references.known_fp.isna()].assign(seed=0))
+        tables.append(self._references[self._references.known_fp.isna()].assign(seed=0))
         return pd.concat(tables, ignore_index=True)[[*KEYS, "video", "frame", *PIXELS]]
 
     @cached_property
@@ -81,43 +70,43 @@ class Results:
 
         The seed is text: a number, or ``mean`` for the mean over the predictions of several runs.
         """
-        first = self.references.dropna(subset="known_fp")
+        first = self._references.dropna(subset="known_fp")
         tables = [first.assign(seed="0", turned=False, method=None, chosen=True)]
         tables += [_read(*pair, "cells").assign(seed=cell_seed(pair[0])) for pair in self.tested]
         columns = [*KEYS, "turned", "method", "chosen", "video", "frame", *CELLS]
         return pd.concat(tables, ignore_index=True).reindex(columns=columns)
 
-    def examples(self, arm, fold, seed=0):
-        """Read the frames that a run kept, none where it is not done.
+    @cached_property
+    def _references(self):
+        return read_table(self.profile.outputs / "references.csv")
 
-        Returns
-        -------
-        dict of str to dict
-            By role: video, frame, probability, shape (r, c), from 0 to 1, and cells, shape (M, N).
+    def examples(self, arm, fold):
+        """Read the frames that the first run of an arm kept, by role; none where it is not done.
+
+        Each has video, frame, probability, shape (r, c), from 0 to 1, and cells, shape (M, N).
         """
-        names, found = ("role", "video", "frame", "probability", "cells"), {}
+        names = ("role", "video", "frame", "probability", "cells")
         for run, folder in self.networks:
-            if folder and (run.arm, run.fold, run.seed) == (arm, fold, seed):
+            if folder and (run.arm, run.fold, run.seed) == (arm, fold, 0):
                 kept = read_arrays(folder / "examples.npz", "frames of a run", names)
-                for values in zip(*(kept[name] for name in names), strict=True):
-                    frame = dict(zip(names, values, strict=True))
-                    probability = frame["probability"] / STEPS
-                    found[str(frame.pop("role"))] = frame | {"probability": probability}
-        return found
-
-    def frame(self, video, number):
-        """Read a shared frame: image and labels, shape (M, N); StateError where it is not kept."""
-        if (video, number) not in self._frames:
-            where = relative(self.profile.outputs / "frames.npz")
-            raise StateError(f"{where}: frame {number} of video {video} is not kept")
-        return self._frames[video, number]
+                kept["probability"] = kept["probability"] / STEPS
+                rows = zip(*(kept[name] for name in names), strict=True)
+                return {str(row[0]): dict(zip(names[1:], row[1:], strict=True)) for row in rows}
+        return {}
 
     @cached_property
     def _frames(self):
         names = ("video", "frame", "image", "labels")
-        kept = read_arrays(self.profile.outputs / "frames.npz", "shared frames", names)
-        rows = zip(*(kept[name] for name in names), strict=True)
-        return {(str(video), int(number)): pictures for video, number, *pictures in rows}
+        return read_arrays(self.profile.outputs / "frames.npz", "shared frames", names)
+
+    def frame(self, video, number):
+        """Read a shared frame: image and labels, shape (M, N); StateError where it is not kept."""
+        kept = self._frames
+        places = np.flatnonzero((kept["video"] == video) & (kept["frame"] == number))
+        if not places.size:
+            where = relative(self.profile.outputs / "frames.npz")
+            raise StateError(f"{where}: frame {number} of video {video} is not kept")
+        return kept["image"][places[0]], kept["labels"][places[0]]
 
 
 def open_results(profile):

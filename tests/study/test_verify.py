@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from lib.study import runs, verify
+from lib.data.files import StateError
+from lib.study import runs, tables
 from lib.study.provenance import file_digests
-from lib.study.tables import read_text
-from lib.study.verify import Difference
+from lib.study.tables import read_text, verify
 
 
 def contents(folder):
@@ -28,14 +28,14 @@ def edit(path, before, after):
 @pytest.fixture
 def again(made, monkeypatch):
     """Do not compute the tables: those that come out are those of the study as it was made."""
-    tables = {path.stem: read_text(path) for path in made.glob("outputs/made/*.csv")}
-    tables.pop("references")
-    monkeypatch.setattr(verify, "make_tables", lambda results: tables)
+    kept = {path.stem: read_text(path) for path in made.glob("outputs/made/*.csv")}
+    kept.pop("references")
+    monkeypatch.setattr(tables, "make_tables", lambda results: kept)
 
 
 def refused(profile, path):
-    with pytest.raises(Difference) as caught:
-        verify.verify(profile)
+    with pytest.raises(StateError) as caught:
+        verify(profile)
     message = str(caught.value)
     assert message.startswith(f"{path}")
     return message.removeprefix(f"{path}").lstrip(": ")
@@ -43,7 +43,7 @@ def refused(profile, path):
 
 def test_what_comes_out_again_is_counted_and_nothing_is_changed(profile):
     before = contents(profile.outputs)
-    assert verify.verify(profile) == {"tables": 10, "runs": 17, "planned": 17}
+    assert verify(profile) == {"tables": 10, "runs": 17, "planned": 17}
     assert contents(profile.outputs) == before
 
 
