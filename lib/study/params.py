@@ -48,36 +48,43 @@ def load(path):
     """
     faults, values, arms = [], {}, {}
     for file, content in _layers(path):
-        where, is_base, given = f"{relative(file)}: ", not values, content.pop("arms", {})
+        where, is_base, given = f"{relative(file)}: ", not values, content.pop("arms", None)
         own = _valid(_flat(content), FIELDS, where, faults)
         values |= own
         if missing := [f"{where}{key}: is missing" for key in FIELDS if key not in values]:
             raise ParamsError("\n".join(faults or missing))
-        changes = _arms(given, arms, where, faults)
+        changes = _arms(given or {}, arms, where, faults)
         new = [] if is_base else [name for name in changes if name not in arms]
         values["grid.arms"] = list(dict.fromkeys([*values["grid.arms"], *new]))
         arms |= {name: arms.get(name, {}) | change for name, change in changes.items()}
 
-    known = {name: from_dotted(values | _inherited(name, arms, where, faults)) for name in arms}
+    known, cards = {}, {}
+    for name, change in arms.items():
+        if (parent := change.get("inherits")) and parent not in known:
+            words = f"{parent!r} is no arm that stands above it{_nearest(parent, known)}"
+            faults.append(f"{where}arms.{name}.inherits: {words}")
+        before = dotted(known[parent]) if parent in known else values
+        change = {key: value for key, value in change.items() if key in FIELDS}
+        known[name] = from_dotted(before | change)
+        cards[name] = _card(arms[name], change, before)
     faults += _impossible(values["grid.arms"], known, where)
-    if faults:  # those of an arm are found again in each that inherits it
-        raise ParamsError("\n".join(dict.fromkeys(faults)))
-    settings, cards = from_dotted(values), {name: _card(name, arms, known) for name in arms}
+    if faults:
+        raise ParamsError("\n".join(faults))
+    settings = from_dotted(values)
     idle = [] if is_base else _idle(own, changes, known, settings.grid.arms, where)
     return Profile(file.stem, file, OUTPUTS / file.stem, settings, known, cards, idle)
 
 
 def describe(profile):
     """List every setting for reading: its value as in YAML, what it is, its source, and file."""
-    base, files, rows = dotted(load("base").settings), {}, []
-    for file, content in _layers(profile.path):
-        files |= dict.fromkeys(_flat(content), file.name)
+    layers, rows = [(file, _flat(content)) for file, content in _layers(profile.path)], []
     for key, value in dotted(profile.settings).items():
+        (_, base), (file, _) = layers[0], [layer for layer in layers if key in layer[1]][-1]
         words, source = _comment(key)
         if value != base[key]:
             source = f"this study ({source}: {written(base[key])})"
         row = {"setting": key, "value": written(value), "what it is": words, "source": source}
-        rows.append(row | {"set in": files[key]})
+        rows.append(row | {"set in": file.name})
     return rows
 
 
@@ -223,11 +230,11 @@ def _fault(key, value, keys):
 
 def _arms(given, arms, where, faults):
     """Read what a file says of each arm: changed settings, and what stands beside them."""
-    if not isinstance(given or {}, dict):
+    if not isinstance(given, dict):
         faults.append(f"{where}arms: {given!r} has to map names to settings")
         return {}
     changes = {}
-    for name, change in (given or {}).items():
+    for name, change in given.items():
         at = f"{where}arms.{name}"
         fault = _name_fault(name, [*arms, *changes])
         if not isinstance(change, dict):
@@ -253,32 +260,17 @@ def _name_fault(name, others):
     return f"{name!r} and {near[0]!r} differ by case only; give it another name" if near else None
 
 
-def _inherited(name, arms, where, faults, below=()):
-    """Gather the settings that an arm changes: its own before those of the arms it inherits."""
-    changes = {key: value for key, value in arms[name].items() if key in FIELDS}
-    parent, below = arms[name].get("inherits"), (*below, name)
-    if parent in below:
-        faults.append(f"{where}arms.{name}.inherits: {parent!r} inherits itself")
-    elif parent and parent not in arms:
-        near = _nearest(parent, arms)
-        faults.append(f"{where}arms.{name}.inherits: {parent!r} is no arm{near}")
-    elif parent:
-        return _inherited(parent, arms, where, faults, below) | changes
-    return changes
-
-
-def _card(name, arms, known):
+def _card(given, change, before):
     """Make the card of an arm; where it has no `about`, that is its difference in settings."""
-    own = {key: value for key, value in arms[name].items() if key in Card.model_fields}
-    if (parent := own.get("inherits")) and not own.get("about"):
-        before, after = dotted(known[parent]), dotted(known[name])
+    card = {key: value for key, value in given.items() if key in Card.model_fields}
+    if card.get("inherits") and not card.get("about"):
         steps = [
             f"{key} {written(before[key])} -> {written(value)}"
-            for key, value in after.items()
+            for key, value in change.items()
             if value != before[key] and not key.startswith("grid.")
         ]
-        own["about"] = ", ".join([f"as {parent}", *steps])
-    return Card.model_validate(own)
+        card["about"] = ", ".join([f"as {card['inherits']}", *steps])
+    return Card.model_validate(card)
 
 
 def _impossible(run, arms, where):

@@ -86,7 +86,11 @@ BAD = {
     "quoted in a list": ("data: {phantom_size: [64, '64']}", "phantom_size", "'64' in [64, '64']"),
     "number for an arm": ("grid: {arms: [1]}", "grid.arms", "[1]", "has to be text"),
     "unknown arm": ("grid: {arms: [nonne]}", "grid.arms", "'nonne'", "did you mean none?"),
-    "arm that inherits itself": ("arms: {a: {inherits: a}}", "arms.a.inherits", "'a'", "itself"),
+    "arm that inherits itself": (
+        "arms: {a: {inherits: a}}",
+        "arms.a.inherits",
+        "'a' is no arm that stands above it",
+    ),
     "arm that inherits no arm": (
         "arms: {a: {inherits: rigd}}",
         "arms.a.inherits",
@@ -96,7 +100,7 @@ BAD = {
     "arms that inherit each other": (
         "arms: {a: {inherits: b}, b: {inherits: a}}",
         "arms.a.inherits",
-        "'b' inherits itself",
+        "'b' is no arm that stands above it",
     ),
     "arm that inherits a number": ("arms: {a: {inherits: 7}}", "arms.a.inherits", "7", "text"),
     "arm that inherits a list": ("arms: {a: {inherits: [none]}}", "arms.a.inherits", "['none']"),
@@ -545,7 +549,7 @@ arms:
   own: {training.batch: 2, words: "<b>bold</b>"}
 """
     cards = load(write(tmp_path, text)).cards
-    about = "as gap, augmentation.grey true -> false, training.batch 4 -> 8"
+    about = "as gap, training.batch 4 -> 8, augmentation.grey true -> false"
     assert cards["mine"].about == about
     assert cards["same"].about == "as gap"
     assert cards["own"].about == ""
