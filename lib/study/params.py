@@ -67,7 +67,10 @@ def load(path):
         change = {key: value for key, value in change.items() if key in FIELDS}
         known[name] = from_dotted(before | change)
         cards[name] = _card(arms[name], change, before)
-    faults += _impossible(values["grid.arms"], known, where)
+    for name in values["grid.arms"]:
+        if name not in known:
+            faults.append(f"{where}grid.arms: {name!r} is no arm{_nearest(name, known)}")
+    faults += _impossible([name for name in values["grid.arms"] if name in known], known, where)
     if faults:
         raise ParamsError("\n".join(faults))
     settings = from_dotted(values)
@@ -242,9 +245,9 @@ def _arms(given, arms, where, faults):
         elif name not in arms and "inherits" not in change and name in _renamed():
             fault = f"{name!r} is no arm{_nearest(name, arms)}"
         faults += [f"{at}: {fault}"] if fault else []
-        if isinstance(change, dict):
-            change = _valid(_flat(change), OF_AN_ARM, f"{at}.", faults)
-            changes |= {} if fault else {name: change}
+        change = _flat(change) if isinstance(change, dict) else {}
+        change = _valid(change, OF_AN_ARM, f"{at}.", faults)
+        changes |= {} if fault else {name: change}
     return changes
 
 
@@ -274,15 +277,12 @@ def _card(given, change, before):
 
 
 def _impossible(run, arms, where):
-    """Find arms that are not there, and settings, each valid alone, that cannot be run together."""
+    """Find settings, each valid alone, that cannot be run together."""
     faults = {}
     for name in run:
-        for fault in _arm_faults(arms[name]) if name in arms else ():
-            faults.setdefault(fault, []).append(name)
-    unknown = [name for name in run if name not in arms]
-    found = [f"grid.arms: {name!r} is no arm{_nearest(name, arms)}" for name in unknown]
-    found += [f"{fault} (arm {', '.join(names)})" for fault, names in faults.items()]
-    return [where + fault for fault in found]
+        for fault in _arm_faults(arms[name]):
+            faults.setdefault(f"{where}{fault}", []).append(name)
+    return [f"{fault} (arm {', '.join(names)})" for fault, names in faults.items()]
 
 
 def _arm_faults(arm):

@@ -25,37 +25,24 @@ class Results:
 
     `record` is that of the data. `found` pairs every planned run with its folder, None where it is
     not done; the seed ``seeds`` stands for the mean over the predictions of several runs.
+    `networks` are the pairs without these means, `tested` those done that met the test frames.
+    `folds` have test frames; the first is the one whose curves are drawn. `headline` is that on
+    which arms are compared: ``video`` where two videos are held out in turn.
     """
 
     profile: params.Profile
     record: dict
     found: list
-
-    @property
-    def networks(self):
-        """Pairs of a run and its folder, without the means over seeds."""
-        return [(run, folder) for run, folder in self.found if run.seed != "seeds"]
-
-    @property
-    def tested(self):
-        """Pairs of what met the test frames and is done."""
-        return [pair for pair in self.found if pair[1] and _meets_test(pair[0])]
-
-    @property
-    def folds(self):
-        """Folds with test frames; the first is the one whose curves are drawn."""
-        return list(dict.fromkeys(run.fold for run, _ in self.found if _meets_test(run)))
-
-    @property
-    def headline(self):
-        """Fold on which arms are compared: ``video`` where two videos are held out in turn."""
-        return "video" if sum(map(is_video_fold, self.folds)) > 1 else self.folds[0]
+    networks: list
+    tested: list
+    folds: list
+    headline: str
 
     @cached_property
     def metrics(self):
         """Counts and scores of every test frame, of each run and then of each baseline."""
         tables = [_read(*pair, "metrics") for pair in self.tested if pair[0].seed != "seeds"]
-        tables.append(self._references[self._references.known_fp.isna()].assign(seed=0))
+        tables.append(self._references[self._references.known_fp.isna()])
         return pd.concat(tables, ignore_index=True)[[*KEYS, "video", "frame", *PIXELS]]
 
     @cached_property
@@ -71,14 +58,15 @@ class Results:
         The seed is text: a number, or ``mean`` for the mean over the predictions of several runs.
         """
         first = self._references.dropna(subset="known_fp")
-        tables = [first.assign(seed="0", turned=False, method=None, chosen=True)]
-        tables += [_read(*pair, "cells").assign(seed=cell_seed(pair[0])) for pair in self.tested]
+        tables = [first.assign(turned=False, method=None, chosen=True)]
+        tables += [_read(*pair, "cells") for pair in self.tested]
         columns = [*KEYS, "turned", "method", "chosen", "video", "frame", *CELLS]
-        return pd.concat(tables, ignore_index=True).reindex(columns=columns)
+        table = pd.concat(tables, ignore_index=True).reindex(columns=columns)
+        return table.assign(seed=table.seed.astype(str).replace("seeds", "mean"))
 
     @cached_property
     def _references(self):
-        return read_table(self.profile.outputs / "references.csv")
+        return read_table(self.profile.outputs / "references.csv").assign(seed=0)
 
     def examples(self, arm, fold):
         """Read the frames that the first run of an arm kept, by role; none where it is not done.
@@ -94,19 +82,13 @@ class Results:
                 return {str(row[0]): dict(zip(names[1:], row[1:], strict=True)) for row in rows}
         return {}
 
-    @cached_property
-    def _frames(self):
-        names = ("video", "frame", "image", "labels")
-        return read_arrays(self.profile.outputs / "frames.npz", "shared frames", names)
-
     def frame(self, video, number):
         """Read a shared frame: image and labels, shape (M, N); StateError where it is not kept."""
-        kept = self._frames
-        places = np.flatnonzero((kept["video"] == video) & (kept["frame"] == number))
-        if not places.size:
-            where = relative(self.profile.outputs / "frames.npz")
-            raise StateError(f"{where}: frame {number} of video {video} is not kept")
-        return kept["image"][places[0]], kept["labels"][places[0]]
+        path = self.profile.outputs / "frames.npz"
+        kept = read_arrays(path, "shared frames", ("video", "frame", "image", "labels"))
+        for place in np.flatnonzero((kept["video"] == video) & (kept["frame"] == number)):
+            return kept["image"][place], kept["labels"][place]
+        raise StateError(f"{relative(path)}: frame {number} of video {video} is not kept")
 
 
 def open_results(profile):
@@ -114,16 +96,13 @@ def open_results(profile):
     if not isinstance(profile, params.Profile):
         profile = params.load(profile)
     record = read_record(profile.outputs)
-    return Results(profile, record, [(run, locate(run, profile)) for run in plan(profile, record)])
-
-
-def cell_seed(run):
-    """Name the seed of a run as tables of cells do."""
-    return "mean" if run.seed == "seeds" else str(run.seed)
-
-
-def _meets_test(run):
-    return run.settings.evaluation.side == "test"
+    found = [(run, locate(run, profile)) for run in plan(profile, record)]
+    networks = [pair for pair in found if pair[0].seed != "seeds"]
+    met = [pair for pair in found if pair[0].settings.evaluation.side == "test"]
+    tested = [pair for pair in met if pair[1]]
+    folds = list(dict.fromkeys(run.fold for run, _ in met))
+    headline = "video" if sum(map(is_video_fold, folds)) > 1 else next(iter(folds), "")
+    return Results(profile, record, found, networks, tested, folds, headline)
 
 
 def _read(run, folder, name):

@@ -1,7 +1,6 @@
 """The tables of a profile: what its runs left, scored, compared and judged; and checked again."""
 
 import io
-import math
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ from lib.scoring import claims
 from lib.scoring.intervals import fold_differences, of_fold, summarise
 from lib.scoring.pixels import COUNTS, SCORES
 from lib.study.provenance import check_files
-from lib.study.results import CELLS, KEYS, MEANS, PIXELS, cell_seed, open_results
+from lib.study.results import CELLS, KEYS, MEANS, PIXELS, open_results
 from lib.study.runs import fault_of
 from lib.study.schema import relevant
 
@@ -40,21 +39,22 @@ def write_tables(profile):
 def verify(profile):
     """Compare what a profile keeps with what comes out of its runs now; StateError says where.
 
-    Every file of a run has to be the one that was written, its scores have to follow from its
-    counts, and the tables from the runs: numbers to nine digits, everything else exactly. Nothing
-    is trained, no image is read, and nothing that is kept is changed.
+    Every file of a run has to be the one that was written, and the tables have to follow from
+    them: numbers to nine digits, everything else exactly. Nothing is trained, no image is read,
+    and nothing that is kept is changed.
     """
-    results, references = open_results(profile), profile.outputs / "references.csv"
+    results = open_results(profile)
     for run, folder in results.found:
         folder = folder or run.folder(profile.outputs)
-        for fault in _run_faults(folder, run.seed) if folder.exists() else ():
+        faults = [fault_of(folder, run.seed), *check_files(folder)] if folder.exists() else []
+        for fault in filter(None, faults):
             raise StateError(f"{relative(folder)}/{fault}")
-    tables = [(references, None, _score_fault(references)), *_compared(results)]
+    tables = list(_compared(results))
     for path, _, fault in tables:
         if fault:
             raise StateError(f"{relative(path)}: {fault}")
     done = sum(folder is not None for _, folder in results.found)
-    return {"tables": len(tables) - 1, "runs": done, "planned": len(results.found)}
+    return {"tables": len(tables), "runs": done, "planned": len(results.found)}
 
 
 def make_tables(results):
@@ -115,17 +115,16 @@ def _run_row(run, folder, outputs):
             row |= {"status": "failed", "error": error.read_text("utf-8").strip()}
         return row
     left, history = read_json(folder / "provenance.json"), read_table(folder / "history.csv")
-    # The loss that is trained: with weights where it has them.
-    trained = history.get("val_weighted_loss", history.val_loss)
-    row |= {
+    row |= {key: left[key] for key in RUN_COLUMNS if key in left}
+    return row | {
         "learning_rate": run.settings.training.learning_rate,
         "updates": int(history.updates.iloc[-1]),
         "epochs": len(history),
         "minutes": history.seconds.sum() / 60,
-        "val_loss": trained.min(),
+        # The loss that is trained: with weights where it has them.
+        "val_loss": history.get("val_weighted_loss", history.val_loss).min(),
         "processor": ", ".join(left.get("accelerators", ())) or left["hardware"]["processor"],
     }
-    return row | {key: left[key] for key in RUN_COLUMNS if key in left}
 
 
 def _with_kinds(table, runs):
@@ -146,7 +145,11 @@ def _scan(results, runs):
     """
     groups = {arm: card.group for arm, card in results.profile.cards.items()}
     trial = (runs.side == "validation") | (runs.arm.map(groups) == "scan")
-    alike = pd.factorize(pd.Series([_but_rate(run) for run, _ in results.networks]))[0]
+    own, settings = ("training.learning_rate", "evaluation."), []
+    for run, _ in results.networks:
+        values = relevant(run.settings, run.fold).items()
+        settings.append(str([pair for pair in values if not pair[0].startswith(own)]))
+    alike = pd.factorize(pd.Series(settings))[0]
     done = runs.assign(trial=trial, alike=alike)[runs.status == "completed"]
     each = ["alike", "fold"]
     rates = done.groupby(each).learning_rate.transform("nunique")
@@ -157,12 +160,6 @@ def _scan(results, runs):
     tried["chosen"] = tried.val_loss == scans.val_loss.transform("min")
     columns = ["arm", "fold", "learning_rate", "updates", "val_loss", "chosen"]
     return tried[scans.trial.transform("max").astype(bool)][columns]
-
-
-def _but_rate(run):
-    values = relevant(run.settings, run.fold).items()
-    own = ("training.learning_rate", "evaluation.")
-    return str([pair for pair in values if not pair[0].startswith(own)])
 
 
 def _leakage(results, pixels, names, bootstrap):
@@ -197,7 +194,8 @@ def _constants(results):
     """List the constants of each way to cells, with the validation SEG they were chosen for."""
     rows = []
     for run, folder in results.tested:
-        keys = {"arm": run.arm, "fold": run.fold, "seed": cell_seed(run)}
+        seed = "mean" if run.seed == "seeds" else run.seed
+        keys = {"arm": run.arm, "fold": run.fold, "seed": seed}
         for turned, left in read_json(folder / "cells.json").items():
             for method, chosen in left["constants"].items():
                 score = {"validation_seg": left["validation_seg"][method], "margin": left["margin"]}
@@ -220,48 +218,22 @@ def read_text(source):
         raise StateError(f"{relative(source)}: cannot be read: {error}") from error
 
 
-def difference(kept, again, *, exact=False):
+def difference(kept, again):
     """Say where a table that was read as text differs first from one computed again, or None.
 
-    Numbers are the same that agree to nine digits, as sums of two machines do; not if `exact`.
+    Numbers are the same that agree to nine digits, as sums of two machines do.
     """
     again = read_text(io.StringIO(again.to_csv(index=False)))
     if list(kept) != list(again):
         return f"columns {', '.join(kept)}; {', '.join(again)} computed again"
     common = min(len(kept), len(again))
-    for row, column in np.argwhere(kept.to_numpy()[:common] != again.to_numpy()[:common]):
-        ours, theirs = kept.iloc[row, column], again.iloc[row, column]
-        if exact or not _is_close(ours, theirs):
-            names = [f"{name} {kept[name].iloc[row]}" for name in NAMING if name in kept]
-            return (
-                f"row {kept.index[row] + 1} ({', '.join(names)}), column {kept.columns[column]}: "
-                f"{ours or 'nothing'}; {theirs or 'nothing'} computed again"
-            )
+    pair = kept[:common], again[:common]
+    numbers = [table.apply(pd.to_numeric, errors="coerce") for table in pair]
+    # The difference of two that are equal is near 0.
+    same = (pair[0] == pair[1]) | np.isclose(*numbers, rtol=1e-9, atol=1e-12)
+    for row, column in np.argwhere(~same.to_numpy()):
+        ours, theirs = (table.iloc[row, column] or "nothing" for table in pair)
+        names = [f"{name} {kept[name].iloc[row]}" for name in NAMING if name in kept]
+        place = f"row {row + 1} ({', '.join(names)}), column {kept.columns[column]}"
+        return f"{place}: {ours}; {theirs} computed again"
     return f"{len(kept)} rows; {len(again)} computed again" if len(kept) != len(again) else None
-
-
-def _is_close(ours, theirs):
-    try:
-        # A difference of two that are equal is near 0.
-        return math.isclose(float(ours), float(theirs), rel_tol=1e-9, abs_tol=1e-12)
-    except ValueError:
-        return False
-
-
-def _run_faults(folder, seed):
-    # A cut file is named as such before its rows are looked at, and a row before its digest.
-    if fault := fault_of(folder, seed):
-        yield fault
-    metrics = folder / "metrics.csv"
-    if metrics.exists() and (fault := _score_fault(metrics)):
-        yield f"{metrics.name}: {fault}"
-    yield from check_files(folder)
-
-
-def _score_fault(path):
-    """Compare the scores of each frame with those that its counts give."""
-    kept = read_text(path)
-    kept = kept[(kept[[*SCORES]] != "").any(axis=1)]  # ceilings have counts of cells alone
-    counts = kept[[*COUNTS]].apply(pd.to_numeric, errors="coerce")
-    again = {name: score(**counts) for name, score in SCORES.items()}
-    return difference(kept, kept.assign(**again), exact=True)
