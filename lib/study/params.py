@@ -237,30 +237,26 @@ def _arms(given, arms, where, faults):
         faults.append(f"{where}arms: {given!r} has to map names to settings")
         return {}
     changes = {}
-    for name, change in given.items():
-        at = f"{where}arms.{name}"
-        fault = _name_fault(name, [*arms, *changes])
-        if not isinstance(change, dict):
-            fault = f"{change!r} has to be a mapping, as in {{training.batch: 2}}"
-        elif name not in arms and "inherits" not in change and name in _renamed():
-            fault = f"{name!r} is no arm{_nearest(name, arms)}"
-        faults += [f"{at}: {fault}"] if fault else []
-        change = _flat(change) if isinstance(change, dict) else {}
-        change = _valid(change, OF_AN_ARM, f"{at}.", faults)
-        changes |= {} if fault else {name: change}
+    for name, said in given.items():
+        at, fault, own = f"{where}arms.{name}", None, said if isinstance(said, dict) else {}
+        if own is not said:
+            faults.append(f"{at}: {said!r} has to be a mapping, as in {{training.batch: 2}}")
+        others = [other for other in (*arms, *changes) if other != name]
+        twins = [other for other in others if other.casefold() == str(name).casefold()]
+        if not isinstance(name, str):
+            fault = "is no text, as YAML reads no, on, null or 7; write the name in quotes"
+        elif not NAME.fullmatch(name) or len(name) > 60:  # it is that of a folder
+            fault = "has to consist of letters, digits, '_', '-' and '.', at most 60 of them"
+        elif is_reference(name):
+            fault = "names what is no network; give it another name"
+        elif twins:
+            fault = f"and {twins[0]!r} differ by case only; give it another name"
+        elif name in _renamed() and name not in arms and "inherits" not in own:
+            fault = f"is no arm{_nearest(name, arms)}"
+        faults += [f"{at}: {name!r} {fault}"] if fault else []
+        own = _valid(_flat(own), OF_AN_ARM, f"{at}.", faults)
+        changes |= {} if fault else {name: own}
     return changes
-
-
-def _name_fault(name, others):
-    """Say what is wrong with the name of an arm, which is that of a folder, or None."""
-    if not isinstance(name, str):
-        return f"{name!r} is no text, as YAML reads no, on, null or 7; write the name in quotes"
-    if not NAME.fullmatch(name) or len(name) > 60:
-        return f"{name!r} has to consist of letters, digits, '_', '-' and '.', at most 60 of them"
-    if is_reference(name):
-        return f"{name!r} names what is no network; give it another name"
-    near = [other for other in others if other != name and other.casefold() == name.casefold()]
-    return f"{name!r} and {near[0]!r} differ by case only; give it another name" if near else None
 
 
 def _card(given, change, before):

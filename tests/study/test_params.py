@@ -110,6 +110,7 @@ BAD = {
         "'x'",
     ),
     "arm without settings": ("arms: {a: }", "arms.a", "None", "has to be a mapping"),
+    "arm of the first edition without settings": ("arms: {none_1e-3: 7}", "7 has to be a mapping"),
     "arms in a list": ("arms: [a]", "arms", "['a']", "has to map names to settings"),
     "name of an arm": ("arms: {a/b: {inherits: none}}", "arms", "'a/b'", "letters, digits"),
     "hidden folder": ("arms: {.a: {inherits: none}}", "arms", "'.a'", "letters, digits"),
@@ -392,11 +393,11 @@ def test_child_before_parent_before_base(tmp_path):
     assert list(rows) == list(FIELDS)
     for key, value, words, source, file in (
         ("image.size", "32", "px of the ", "this study (report, section 3: 512)", "mine.yaml"),
-        ("model.filters", "8", "channels", "this study (paper, figure 1: 64)", "parent.yaml"),
-        ("model.depth", "4", "how often", "paper, figure 1", "base.yaml"),
+        ("model.filters", "8", "channels", "this study (U-Net paper, figure 1: 64)", "parent.yaml"),
+        ("model.depth", "4", "how often", "U-Net paper, figure 1", "base.yaml"),
         ("grid.seeds", "{last: 1}", "runs a fold: last, the", "ours", "base.yaml"),
         ("data.phantom_size", "[512, 512]", "rows and col", "report, section 3", "base.yaml"),
-        ("augmentation.rigid", "false", "online: any", "paper, section 3.1", "base.yaml"),
+        ("augmentation.rigid", "false", "online: any", "U-Net paper, section 3.1", "base.yaml"),
         ("training.learning_rate", "0.001", "or one a fold, as in {l", "ours", "base.yaml"),
     ):
         expected = {"setting": key, "value": value, "source": source, "set in": file}
