@@ -67,9 +67,8 @@ def load(path):
         change = {key: value for key, value in change.items() if key in FIELDS}
         known[name] = from_dotted(before | change)
         cards[name] = _card(arms[name], change, before)
-    for name in values["grid.arms"]:
-        if name not in known:
-            faults.append(f"{where}grid.arms: {name!r} is no arm{_nearest(name, known)}")
+    unknown = [name for name in values["grid.arms"] if name not in known]
+    faults += [f"{where}grid.arms: {name!r} is no arm{_nearest(name, known)}" for name in unknown]
     faults += _impossible([name for name in values["grid.arms"] if name in known], known, where)
     if faults:
         raise ParamsError("\n".join(faults))
@@ -92,9 +91,10 @@ def describe(profile):
 
 
 def claim_outputs(profile):
-    """Record which params file an outputs folder belongs to; `load` refuses it to another one."""
-    if profile.path.parent != PARAMS:  # no other file can have the name of one of these
-        write_text(profile.outputs / ".params", f"{relative(profile.path)}\n")
+    """Record which params file an outputs folder belongs to; any other is refused then."""
+    path = _find(profile.path)
+    if path.parent != PARAMS:  # no other file can have the name of one of these
+        write_text(profile.outputs / ".params", f"{relative(path)}\n")
 
 
 def _layers(path):

@@ -1,4 +1,4 @@
-"""What a params file may say; what each setting is, its unit and source, says params/base.yaml."""
+"""What a params file may say; params/base.yaml says what each setting is, its unit and source."""
 
 import re
 from typing import Annotated, Literal
@@ -24,7 +24,7 @@ def written(value):
 
 
 def _setting(kind, words, needs=None, **bounds):
-    """Make a type that says in `words` what is wrong, and what it `needs` to have an effect."""
+    """Make a type that says in `words` what a value has to be; see `NEEDS` for `needs`."""
 
     def check(value, validate):
         try:
@@ -187,7 +187,7 @@ FIELDS = {
     for section, part in Settings.model_fields.items()
     for name, field in part.annotation.model_fields.items()
 }
-# What a setting needs to have an effect: a value of another setting, or of the fold.
+# What a setting needs to have an effect, as in "training.optimiser: sgd" or "fold: random".
 NEEDS = {key: field.description for key, field in FIELDS.items() if field.description}
 # The data's digests stand for how they were found; intervals are made from finished runs.
 _NOT_OF_A_RUN = ("data.", "grid.", "evaluation.resamples", "evaluation.block")
@@ -219,9 +219,8 @@ def arm_on(settings, fold):
     if not isinstance(rate, dict):
         return settings
     if fold not in rate:
-        raise ParamsError(
-            f"training.learning_rate: {written(rate)} has no rate for the fold {fold}; add it"
-        )
+        words = f"{written(rate)} has no rate for the fold {fold}; add it"
+        raise ParamsError(f"training.learning_rate: {words}")
     return changed(settings, {"training.learning_rate": rate[fold]})
 
 

@@ -633,8 +633,11 @@ def test_outputs_belong_to_the_first_file_of_a_name(tmp_path, monkeypatch):
     for folder in (first, second):
         folder.mkdir()
         write(folder, "")
+    early = load(second / "mine.yaml")
     claim_outputs(load(first / "mine.yaml"))
     claim_outputs(load(first / "mine.yaml"))
+    with pytest.raises(ParamsError, match="belongs to"):
+        claim_outputs(early)
     claim_outputs(load("smoke"))
     assert not (tmp_path / "outputs/smoke").exists()  # no other file can have the name
     message = refusal(second / "mine.yaml")
