@@ -165,7 +165,7 @@ def score_references(profile):
 
 def verify(profile):
     """Compute the tables again from the runs, and say that they are the same."""
-    from lib.study.verify import verify as compute
+    from lib.study.tables import verify as compute
 
     found = compute(profile)
     print("{tables} tables came out again, from {runs} of {planned} runs".format(**found))

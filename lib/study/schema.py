@@ -1,11 +1,10 @@
-"""What a params file may say: every setting with its type, bounds, unit and source."""
+"""What a params file may say; params/base.yaml says what each setting is, its unit and source."""
 
-import math
 import re
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 
 from lib.data.files import ROOT
 
@@ -18,12 +17,16 @@ class ParamsError(Exception):
     """All that is wrong with a params file, a line each: file, key, value, cure."""
 
 
-def _setting(kind, words, source="", unit="", **bounds):
-    """Make a type whose values, where they are refused, are told what they have to be."""
+def written(value):
+    """Write a value as in YAML, in a line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
+    return text.removesuffix("...\n").strip()
+
+
+def _setting(kind, words, needs=None, **bounds):
+    """Make a type that says in `words` what a value has to be; see `NEEDS` for `needs`."""
 
     def check(value, validate):
-        if kind in (int, float) and isinstance(value, str) and (number := _as_number(value)):
-            raise ValueError(f"is text in YAML, not a number; write {number}, or 1.0e-3 for 1e-3")
         try:
             return validate(value)
         except ValidationError as error:
@@ -31,216 +34,152 @@ def _setting(kind, words, source="", unit="", **bounds):
                 raise
             raise ValueError(words) from error
 
-    described = Field(description=f"{unit}; {source}", **bounds)
-    return Annotated[kind, described, WrapValidator(check)]
+    return Annotated[kind, Field(description=needs, **bounds), WrapValidator(check)]
 
 
-def written(value):
-    """Write a value as in YAML, in a line."""
-    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n")[:-1]
+def _number(low, high, needs=None):
+    kind = {int: "whole number", float: "number"}[type(low)]
+    return _setting(type(low), f"has to be a {kind} from {low} to {high}", needs, ge=low, le=high)
 
 
-def _as_number(text):
-    """Write a number that YAML takes for text, such as 1e-3 or '64', so that it is a number."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return written(int(number) if number.is_integer() else number)
+def _choice(*options):
+    return _setting(Literal[options], f"has to be one of {list(options)}")
 
 
-def _whole(low, high, unit, source):
-    words = f"has to be a whole number from {low} to {high} {unit}".rstrip()
-    return _setting(int, words, source, unit, ge=low, le=high)
-
-
-def _number(low, high, unit, source, more=""):
-    words = f"has to be a number from {low} to {high} {unit}".rstrip() + more
-    return _setting(float, words, source, unit, ge=low, le=high)
-
-
-def _choice(*options, source):
-    return _setting(Literal[options], f"has to be one of {list(options)}", source)
-
-
-def _flag(source):
-    return _setting(bool, "has to be true or false", source)
-
-
-def _text(source="", words="has to be text", **bounds):
-    return _setting(str, words, source, **bounds)
-
-
-def _once(values):
-    if len(set(values)) < len(values):
-        raise ValueError("holds something twice")
-    return values
-
-
-Fold = _text(
-    words="has to be last, random or two videos as in 01to02",
+Flag = _setting(bool, "has to be true or false")
+Text = _setting(str, "has to be text")
+Name = _setting(
+    str, "has to be letters, digits, '+', '_' and '-'", pattern=r"^[A-Za-z0-9][A-Za-z0-9+_-]*\Z"
+)
+Fold = _setting(
+    str,
+    "has to be last, random or two videos as in 01to02",
     pattern=r"^(last|random|([0-9]{2})to(?!\2)[0-9]{2})\Z",
 )
-Rate = _number(1.0e-9, 10.0, "", "not in the report", ", or one a fold as in {last: 1.0e-3}")
+Colour = _setting(
+    str,
+    'has to be a colour as in "#d55e00", in quotes, since # begins a comment',
+    pattern=r"^#[0-9a-fA-F]{6}\Z",
+)
+Rate = _number(1.0e-9, 10.0)
+Arms = Annotated[list[Text], Field(min_length=1)]
+Size = Annotated[list[_number(64, 1024)], Field(min_length=2, max_length=2)]
+Seeds = Annotated[dict[Fold, _number(1, 20)], Field(min_length=1)]
 
 
 class Section(BaseModel):
-    """A part of the settings; nothing in it may be misspelt, nothing changes later."""
+    """A part of the settings; nothing in it may be misspelt, nothing changes later.
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, regex_engine="python-re", protected_namespaces=()
-    )
+    The default of a setting is the value that leaves a run as if the setting did not exist. A new
+    setting joins with such a value, and the names of all runs that are there stay as they are.
+    """
 
-
-class Data(Section):
-    """Where the images come from."""
-
-    source: _choice("auto", "folder", "download", "phantom", source="ours")
-    folder: _text("ours")
-    name: _text(
-        "report, section 3",
-        "has to be letters, digits, '+', '_' and '-', as in DIC-C2DH-HeLa",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9+_-]*\Z",
-    )
-    pixel: _number(0.0, 1000.0, "micrometres", "challenge")
-    phantom_seed: _whole(0, 1_000_000, "", "ours")
-    phantom_frames: _whole(10, 200, "frames", "report, section 3")
-    phantom_size: _setting(
-        list[_whole(64, 1024, "px", "")],
-        "has to be rows and columns, as in [512, 512]",
-        "report, section 3",
-        "px",
-        min_length=2,
-        max_length=2,
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, regex_engine="python-re")
 
 
-class Split(Section):
-    """Which frames are trained on, chosen on and tested on."""
-
-    test_share: _number(0.05, 0.5, "", "report, section 3")
-    validation_share: _number(0.05, 0.5, "", "notebook")
-    seed: _whole(0, 1_000_000, "", "ours")
-
-
-class Image(Section):
-    """What the network sees."""
-
-    size: _whole(16, 1024, "px", "report, section 3")
-    normalise: _choice("none", "frame", source="notebook")
+class _Data(Section):
+    source: _choice("auto", "folder", "download", "phantom")
+    folder: _setting(str, "has to be text", "data.source: auto or folder")
+    name: Name
+    pixel: _number(0.0, 1000.0)
+    phantom_seed: _number(0, 1_000_000, "data.source: auto or phantom")
+    phantom_frames: _number(10, 200, "data.source: auto or phantom")
+    phantom_size: _setting(Size, "has to be rows and columns", "data.source: auto or phantom")
 
 
-class Model(Section):
-    """The network."""
-
-    network: _choice(*NETWORKS, source="U-Net paper, figure 1")
-    filters: _whole(1, 128, "channels", "U-Net paper, figure 1")
-    depth: _whole(1, 6, "levels", "U-Net paper, figure 1")
-    normalisation: _choice("none", "batch", source="notebook")
-    dropout: _number(0.0, 0.3, "", "report, section 4.1")
+class _Split(Section):
+    test_share: _number(0.05, 0.5, "fold: last or random")
+    validation_share: _number(0.05, 0.5)
+    seed: _number(0, 1_000_000, "fold: random")
 
 
-class Augmentation(Section):
-    """How training images are changed."""
-
-    method: _choice("none", "static", "repeat", "online", source="report, section 4.3")
-    copies: _whole(1, 1000, "copies a frame", "report, section 4.3")
-    rotation: _number(0.0, 180.0, "degrees", "notebook")
-    shift: _number(0.0, 0.5, "of the size", "notebook")
-    shear: _number(0.0, 45.0, "degrees", "notebook")
-    zoom: _number(0.0, 0.5, "", "notebook")
-    rigid: _flag("U-Net paper, section 3.1")
-    elastic: _flag("U-Net paper, section 3.1")
-    grey: _flag("U-Net paper, section 3.1")
-    online_scale: _number(0.0, 0.5, "", "ours")
-    elastic_sigma: _number(0.0, 50.0, "px at 512 px", "U-Net paper, section 3.1")
-    grey_sigma: _number(0.0, 1.0, "deviations of the frame", "ours")
+class _Image(Section):
+    size: _number(16, 1024)
+    normalise: _choice("none", "frame") = "none"
 
 
-class WeightMap(Section):
-    """How much each pixel counts in the loss."""
-
-    terms: _choice("none", "class", "border", "both", source="U-Net paper, section 3")
-    w0: _number(0.0, 100.0, "", "U-Net paper, section 3")
-    sigma: _number(0.5, 50.0, "px at 512 px", "U-Net paper, section 3")
-
-
-class Training(Section):
-    """How the network learns."""
-
-    target: _choice("mask", "gap", "border", "distance", source="U-Net paper, section 3")
-    unknown: _number(0.0, 200.0, "px at 512 px", "ours")
-    optimiser: _choice("sgd", "adam", source="report, section 4.1")
-    momentum: _number(0.0, 0.999, "", "report, section 4.1")
-    learning_rate: Annotated[
-        Rate | Annotated[dict[Fold, Rate], Field(min_length=1)],
-        Field(description="; not in the report"),
-    ]
-    schedule: _choice("constant", "cosine", source="notebook")
-    batch: _whole(1, 64, "frames", "report, section 4.1")
-    epochs: _whole(1, 10_000, "epochs", "report, section 4.4")
-    patience: _whole(1, 10_000, "epochs", "report, section 4.4")
-    updates: _whole(0, 10_000_000, "updates", "ours")
-    epoch_updates: _whole(0, 1_000_000, "updates", "ours")
-    precision: _choice("float32", "mixed_bfloat16", source="ours")
+class _Model(Section):
+    network: _choice(*NETWORKS)
+    filters: _number(1, 128)
+    depth: _number(1, 6)
+    normalisation: _choice("none", "batch") = "none"
+    dropout: _number(0.0, 0.3) = 0.0
 
 
-class Evaluation(Section):
-    """How a run is scored."""
+class _Augmentation(Section):
+    method: _choice("none", "static", "repeat", "online") = "none"
+    copies: _number(1, 1000, "augmentation.method: static or repeat")
+    rotation: _number(0.0, 180.0, "augmentation.method: static")
+    shift: _number(0.0, 0.5, "augmentation.method: static")
+    shear: _number(0.0, 45.0, "augmentation.method: static")
+    zoom: _number(0.0, 0.5, "augmentation.method: static")
+    rigid: Flag = False
+    elastic: Flag = False
+    grey: Flag = False
+    online_scale: _number(0.0, 0.5, "augmentation.rigid: true")
+    elastic_sigma: _number(0.0, 50.0, "augmentation.elastic: true")
+    grey_sigma: _number(0.0, 1.0, "augmentation.grey: true")
 
-    side: _choice("test", "validation", source="ours")
-    threshold: _number(0.0, 1.0, "", "notebook")
-    turns: _flag("U-Net paper, section 4")
-    examples: _whole(1, 12, "frames", "ours")
-    resamples: _whole(100, 100_000, "resamples", "ours")
-    block: _whole(1, 84, "frames", "ours")
+
+class _WeightMap(Section):
+    terms: _choice("none", "class", "border", "both") = "none"
+    w0: _number(0.0, 100.0, "weight_map.terms: border or both")
+    sigma: _number(0.5, 50.0, "weight_map.terms: border or both")
 
 
-class Grid(Section):
-    """What a profile runs."""
+class _Training(Section):
+    target: _choice("mask", "gap", "border", "distance")
+    unknown: _number(0.0, 200.0) = 0.0
+    optimiser: _choice("sgd", "adam")
+    momentum: _number(0.0, 0.999, "training.optimiser: sgd")
+    learning_rate: Rate | Annotated[dict[Fold, Rate], Field(min_length=1)]
+    schedule: _choice("constant", "cosine") = "constant"
+    batch: _number(1, 64)
+    epochs: _number(1, 10_000, "training.updates: 0")
+    patience: _number(1, 10_000, "training.updates: 0")
+    updates: _number(0, 10_000_000) = 0
+    epoch_updates: _number(0, 1_000_000) = 0
+    precision: _choice("float32", "mixed_bfloat16") = "float32"
 
-    arms: _setting(
-        Annotated[list[_text()], AfterValidator(_once)],
-        "has to be a list without anything twice, as in [a, b]",
-        "ours",
-        min_length=1,
-    )
-    seeds: _setting(
-        dict[Fold, _whole(1, 20, "runs", "")],
-        "has to map folds to numbers of runs, as in {last: 1}",
-        "ours",
-        "runs",
-        min_length=1,
-    )
+
+class _Evaluation(Section):
+    side: _choice("test", "validation") = "test"
+    threshold: _number(0.0, 1.0)
+    turns: Flag = False
+    examples: _number(1, 12)
+    resamples: _number(100, 100_000)
+    block: _number(1, 84)
+
+
+class _Grid(Section):
+    arms: _setting(Arms, "has to be a list, as in [a, b]")
+    seeds: _setting(Seeds, "has to map folds to numbers of runs, as in {last: 1}")
 
 
 class Settings(Section):
     """Every setting of a profile, or of one of its arms."""
 
-    data: Data
-    split: Split
-    image: Image
-    model: Model
-    augmentation: Augmentation
-    weight_map: WeightMap
-    training: Training
-    evaluation: Evaluation
-    grid: Grid
+    data: _Data
+    split: _Split
+    image: _Image
+    model: _Model
+    augmentation: _Augmentation
+    weight_map: _WeightMap
+    training: _Training
+    evaluation: _Evaluation
+    grid: _Grid
 
 
 class Card(Section):
     """What stands beside an arm: how it is named, drawn and asked."""
 
-    inherits: _text() = ""
-    group: _text() = "mine"
-    words: _text() = ""
-    colour: _text(
-        words='has to be a colour as in "#d55e00", in quotes, since # begins a comment',
-        pattern=r"^#[0-9a-fA-F]{6}\Z",
-    ) = "#d55e00"
-    about: _text() = ""
-    question: _text() = ""
-    published: _text() = ""
+    inherits: Text = ""
+    group: Text = "mine"
+    words: Text = ""
+    colour: Colour = "#d55e00"
+    about: Text = ""
+    question: Text = ""
+    published: Text = ""
 
 
 FIELDS = {
@@ -248,6 +187,10 @@ FIELDS = {
     for section, part in Settings.model_fields.items()
     for name, field in part.annotation.model_fields.items()
 }
+# What a setting needs to have an effect, as in "training.optimiser: sgd" or "fold: random".
+NEEDS = {key: field.description for key, field in FIELDS.items() if field.description}
+# The data's digests stand for how they were found; intervals are made from finished runs.
+_NOT_OF_A_RUN = ("data.", "grid.", "evaluation.resamples", "evaluation.block")
 
 
 def dotted(settings):
@@ -276,54 +219,15 @@ def arm_on(settings, fold):
     if not isinstance(rate, dict):
         return settings
     if fold not in rate:
-        raise ParamsError(
-            f"training.learning_rate: {written(rate)} has no rate for the fold {fold}; add it"
-        )
+        words = f"{written(rate)} has no rate for the fold {fold}; add it"
+        raise ParamsError(f"training.learning_rate: {words}")
     return changed(settings, {"training.learning_rate": rate[fold]})
-
-
-# Settings that have an effect only where another, or the fold, has one of these values.
-NEEDS = {
-    key: (other, values)
-    for keys, other, values in (
-        ("data.folder", "data.source", ["auto", "folder"]),
-        ("data.phantom_seed data.phantom_frames", "data.source", ["auto", "phantom"]),
-        ("data.phantom_size", "data.source", ["auto", "phantom"]),
-        ("split.test_share", "fold", ["last", "random"]),
-        ("split.seed", "fold", ["random"]),
-        ("augmentation.copies", "augmentation.method", ["static", "repeat"]),
-        ("augmentation.rotation augmentation.shift", "augmentation.method", ["static"]),
-        ("augmentation.shear augmentation.zoom", "augmentation.method", ["static"]),
-        ("augmentation.online_scale", "augmentation.rigid", [True]),
-        ("augmentation.elastic_sigma", "augmentation.elastic", [True]),
-        ("augmentation.grey_sigma", "augmentation.grey", [True]),
-        ("weight_map.w0 weight_map.sigma", "weight_map.terms", ["border", "both"]),
-        ("training.momentum", "training.optimiser", ["sgd"]),
-        ("training.epochs training.patience", "training.updates", [0]),
-    )
-    for key in keys.split()
-}
-# Values that leave a run as if the setting did not exist. A new setting joins with the value that
-# changes nothing, and the names of all runs that are there stay as they are.
-NEUTRAL = {
-    **dict.fromkeys(("image.normalise", "model.normalisation", "weight_map.terms"), "none"),
-    "augmentation.method": "none",
-    **dict.fromkeys(("augmentation.rigid", "augmentation.elastic", "augmentation.grey"), False),
-    **dict.fromkeys(("model.dropout", "training.unknown"), 0.0),
-    **dict.fromkeys(("training.updates", "training.epoch_updates"), 0),
-    "training.schedule": "constant",
-    "training.precision": "float32",
-    "evaluation.side": "test",
-    "evaluation.turns": False,
-}
-# The data's digests stand for how they were found; intervals are made from finished runs.
-_NOT_OF_A_RUN = ("data.", "grid.", "evaluation.resamples", "evaluation.block")
 
 
 def has_effect(key, values):
     """Whether a setting changes anything beside others by dotted names, and ``fold``."""
-    other, allowed = NEEDS.get(key, (None, ()))
-    return other is None or values[other] in allowed
+    other, _, needed = NEEDS.get(key, "").partition(": ")
+    return not other or written(values[other]) in needed.split(" or ")
 
 
 def relevant(settings, fold):
@@ -332,7 +236,7 @@ def relevant(settings, fold):
     return {
         key: value
         for key, value in values.items()
-        if not key.startswith(_NOT_OF_A_RUN)
+        if value != FIELDS[key].default
+        and not key.startswith(_NOT_OF_A_RUN)
         and has_effect(key, values | {"fold": fold})
-        and NEUTRAL.get(key, ...) != value
     }

@@ -1,7 +1,6 @@
-"""The tables of a profile: what its runs left, scored, compared and judged."""
+"""The tables of a profile: what its runs left, scored, compared and judged; and checked again."""
 
 import io
-import math
 
 import numpy as np
 import pandas as pd
@@ -10,11 +9,11 @@ from lib.data.files import StateError, read_json, read_table, relative, write_ta
 from lib.scoring import claims
 from lib.scoring.intervals import fold_differences, of_fold, summarise
 from lib.scoring.pixels import COUNTS, SCORES
-from lib.study.results import CELLS, KEYS, MEANS, PIXELS, cell_seed, open_results
+from lib.study.provenance import check_files
+from lib.study.results import CELLS, KEYS, MEANS, PIXELS, open_results
+from lib.study.runs import fault_of
 from lib.study.schema import relevant
 
-# What a run says of itself in its provenance.json.
-LEFT = ("status", "best_epoch", "parameters", "one_answer", "marked", "commit", "dirty")
 RUN_COLUMNS = [
     *("arm", "digest", "fold", "seed", "side", "status", "learning_rate", "updates", "epochs"),
     *("best_epoch", "parameters", "minutes", "val_loss", "f1", "mean_iou", "one_answer", "marked"),
@@ -32,10 +31,30 @@ NAMING += ("video", "frame", "metric")
 
 def write_tables(profile):
     """Make every table anew from what the runs left; a file is written where a number differs."""
-    for name, table in make_tables(open_results(profile)).items():
-        path = profile.outputs / f"{name}.csv"
-        if not path.exists() or difference(read_text(path), as_text(table)):
+    for path, table, fault in _compared(open_results(profile)):
+        if fault:
             write_table(path, table)
+
+
+def verify(profile):
+    """Compare what a profile keeps with what comes out of its runs now; StateError says where.
+
+    Every file of a run has to be the one that was written, and the tables have to follow from
+    them: numbers to nine digits, everything else exactly. Nothing is trained, no image is read,
+    and nothing that is kept is changed.
+    """
+    results = open_results(profile)
+    for run, folder in results.found:
+        folder = folder or run.folder(profile.outputs)
+        faults = [fault_of(folder, run.seed), *check_files(folder)] if folder.exists() else []
+        for fault in filter(None, faults):
+            raise StateError(f"{relative(folder)}/{fault}")
+    tables = list(_compared(results))
+    for path, _, fault in tables:
+        if fault:
+            raise StateError(f"{relative(path)}: {fault}")
+    done = sum(folder is not None for _, folder in results.found)
+    return {"tables": len(tables), "runs": done, "planned": len(results.found)}
 
 
 def make_tables(results):
@@ -46,17 +65,17 @@ def make_tables(results):
     evaluation = results.profile.settings.evaluation
     bootstrap = {"block": evaluation.block, "resamples": evaluation.resamples}
     stated, names = claims.read_effects()
-    runs = _run_table(results, claims.read_rules()["sees_cells"]["one_answer_below"])
-    pixels, cells = _tidy(results.metrics, PIXELS), _tidy(_chosen(results.cells), CELLS)
-    averaged = [arm for arm in cells.arm.unique() if arm.endswith(TURNS)]
+    runs = _run_table(results)
+    frame = [*KEYS, "video", "frame"]
+    pixels = results.metrics.melt(frame, PIXELS, var_name="metric")
+    cells = _chosen(results.cells).melt(frame, CELLS, var_name="metric")
     turned = [
         {"id": f"turns_{arm}", "what": f"{arm}{TURNS}", "arm": f"{arm}{TURNS}", "against": arm}
-        for arm in [name.removesuffix(TURNS) for name in averaged]
+        for arm in (name.removesuffix(TURNS) for name in cells.arm.unique() if TURNS in name)
     ]
-    summary = summarise(pixels, **bootstrap)
+    summary, original = summarise(pixels, **bootstrap), results.record["known"]
     judged = {"pixels": pixels, "cells": cells, "summary": summary, "runs": runs}
     judged["histories"] = results.histories
-    original = results.record["known"]
     return {
         "runs": runs,
         "summary": _with_kinds(summary, runs),
@@ -71,10 +90,6 @@ def make_tables(results):
     }
 
 
-def _tidy(table, names):
-    return table.melt([*KEYS, "video", "frame"], names, var_name="metric")
-
-
 def _chosen(cells):
     """Take what each reading scores with its chosen method; its arm says what was averaged."""
     chosen = cells[cells.chosen]
@@ -82,35 +97,34 @@ def _chosen(cells):
     return chosen.assign(arm=chosen.arm + seeds + turns)
 
 
-def _run_table(results, one_answer_below):
+def _run_table(results):
+    """List the runs, each with what it says of itself and with its scores, pooled over frames."""
+    rows = [_run_row(*pair, results.profile.outputs) for pair in results.networks]
     counts = results.metrics.groupby(KEYS)[list(COUNTS)].sum()
     pooled = pd.DataFrame({name: SCORES[name](**counts) for name in ("f1", "mean_iou")})
-    rows = [_run_row(*pair, results.profile.outputs) for pair in results.networks]
     table = pd.DataFrame(rows).join(pooled, on=KEYS).reindex(columns=RUN_COLUMNS)
-    table["sees_cells"] = (table.one_answer < one_answer_below).where(table.one_answer.notna())
-    return table
+    sees = table.one_answer < claims.read_rules()["sees_cells"]["one_answer_below"]
+    return table.assign(sees_cells=sees.where(table.one_answer.notna()))
 
 
 def _run_row(run, folder, outputs):
     row = {key: getattr(run, key) for key in ("arm", "digest", "fold", "seed")}
     row |= {"side": run.settings.evaluation.side, "status": "not run"}
-    error = run.partial(outputs) / "error.txt"
-    if folder is None and error.exists():
-        return row | {"status": "failed", "error": error.read_text(encoding="utf-8").strip()}
     if folder is None:
+        if (error := run.partial(outputs) / "error.txt").exists():
+            row |= {"status": "failed", "error": error.read_text("utf-8").strip()}
         return row
     left, history = read_json(folder / "provenance.json"), read_table(folder / "history.csv")
-    # The loss that is trained: with weights where it has them.
-    trained = history.get("val_weighted_loss", history.val_loss)
-    row |= {
+    row |= {key: left[key] for key in RUN_COLUMNS if key in left}
+    return row | {
         "learning_rate": run.settings.training.learning_rate,
         "updates": int(history.updates.iloc[-1]),
         "epochs": len(history),
         "minutes": history.seconds.sum() / 60,
-        "val_loss": trained.min(),
+        # The loss that is trained: with weights where it has them.
+        "val_loss": history.get("val_weighted_loss", history.val_loss).min(),
         "processor": ", ".join(left.get("accelerators", ())) or left["hardware"]["processor"],
     }
-    return row | {key: left.get(key) for key in LEFT}
 
 
 def _with_kinds(table, runs):
@@ -126,25 +140,26 @@ def _with_kinds(table, runs):
 def _scan(results, runs):
     """Compare learning rates: runs that differ in nothing else, where some are trials.
 
-    The rate of the run with the lowest validation loss is chosen.
+    The rate of the run with the lowest validation loss is chosen, of runs with the seeds that all
+    rates have on the fold.
     """
-    scan = [arm for arm, card in results.profile.cards.items() if card.group == "scan"]
-    trial = (runs.side == "validation") | runs.arm.isin(scan)
-    alike = pd.factorize(pd.Series([_but_rate(run) for run, _ in results.networks]))[0]
+    groups = {arm: card.group for arm, card in results.profile.cards.items()}
+    trial = (runs.side == "validation") | (runs.arm.map(groups) == "scan")
+    own, settings = ("training.learning_rate", "evaluation."), []
+    for run, _ in results.networks:
+        values = relevant(run.settings, run.fold).items()
+        settings.append(str([pair for pair in values if not pair[0].startswith(own)]))
+    alike = pd.factorize(pd.Series(settings))[0]
     done = runs.assign(trial=trial, alike=alike)[runs.status == "completed"]
-    tried = done.groupby(["alike", "fold", "learning_rate", "arm"], as_index=False).agg(
-        updates=("updates", "max"), val_loss=("val_loss", "min"), trial=("trial", "max")
-    )
-    scans = tried.groupby(["alike", "fold"])
+    each = ["alike", "fold"]
+    rates = done.groupby(each).learning_rate.transform("nunique")
+    shared = done.groupby([*each, "seed"]).learning_rate.transform("nunique") == rates
+    tried = done[shared].groupby([*each, "learning_rate", "arm"], as_index=False)
+    tried = tried.agg({"updates": "max", "val_loss": "min", "trial": "max"})
+    scans = tried.groupby(each)
     tried["chosen"] = tried.val_loss == scans.val_loss.transform("min")
     columns = ["arm", "fold", "learning_rate", "updates", "val_loss", "chosen"]
     return tried[scans.trial.transform("max").astype(bool)][columns]
-
-
-def _but_rate(run):
-    values = relevant(run.settings, run.fold).items()
-    own = ("training.learning_rate", "evaluation.")
-    return str([pair for pair in values if not pair[0].startswith(own)])
 
 
 def _leakage(results, pixels, names, bootstrap):
@@ -166,9 +181,7 @@ def _methods(cells, fold):
     single = single[~single.turned & (single.seed != "mean")].dropna(subset="method")
     runs = single.groupby(["arm", "method", "seed", "fold"], sort=False)
     sums = runs[["gold_jaccard", "gold_true_cells"]].sum()
-    sums = pd.DataFrame(
-        {"seg": sums.gold_jaccard / sums.gold_true_cells, "chosen": runs.chosen.mean()}
-    )
+    sums = sums.assign(seg=sums.gold_jaccard / sums.gold_true_cells, chosen=runs.chosen.mean())
     by_seed = sums.groupby(["arm", "method", "seed"], sort=False)
     # One video is no mean of both.
     means = by_seed.mean()[by_seed.size() == single.fold.nunique()]
@@ -181,12 +194,20 @@ def _constants(results):
     """List the constants of each way to cells, with the validation SEG they were chosen for."""
     rows = []
     for run, folder in results.tested:
-        keys = {"arm": run.arm, "fold": run.fold, "seed": cell_seed(run)}
+        seed = "mean" if run.seed == "seeds" else run.seed
+        keys = {"arm": run.arm, "fold": run.fold, "seed": seed}
         for turned, left in read_json(folder / "cells.json").items():
             for method, chosen in left["constants"].items():
                 score = {"validation_seg": left["validation_seg"][method], "margin": left["margin"]}
                 rows.append(keys | {"turned": turned, "method": method} | chosen | score)
     return pd.DataFrame(rows)
+
+
+def _compared(results):
+    """Make each table; say where its file lies, and what is different there, or None."""
+    for name, table in make_tables(results).items():
+        path, fault = results.profile.outputs / f"{name}.csv", "is missing; `make report` writes it"
+        yield path, table, difference(read_text(path), table) if path.exists() else fault
 
 
 def read_text(source):
@@ -197,35 +218,22 @@ def read_text(source):
         raise StateError(f"{relative(source)}: cannot be read: {error}") from error
 
 
-def as_text(table):
-    """Make every cell of a table text, as in its file."""
-    return read_text(io.StringIO(table.to_csv(index=False)))
+def difference(kept, again):
+    """Say where a table that was read as text differs first from one computed again, or None.
 
-
-def difference(kept, again, *, exact=False):
-    """Say where two tables of text differ first, with both values; None where they are the same.
-
-    Numbers are the same that agree to nine digits, as sums of two machines do; not if `exact`.
+    Numbers are the same that agree to nine digits, as sums of two machines do.
     """
+    again = read_text(io.StringIO(again.to_csv(index=False)))
     if list(kept) != list(again):
         return f"columns {', '.join(kept)}; {', '.join(again)} computed again"
     common = min(len(kept), len(again))
-    for row, column in np.argwhere(kept.to_numpy()[:common] != again.to_numpy()[:common]):
-        ours, theirs = kept.iloc[row, column], again.iloc[row, column]
-        if exact or not _is_close(ours, theirs):
-            names = [f"{name} {kept[name].iloc[row]}" for name in NAMING if name in kept]
-            return (
-                f"row {kept.index[row] + 1} ({', '.join(names)}), column {kept.columns[column]}: "
-                f"{ours or 'nothing'}; {theirs or 'nothing'} computed again"
-            )
-    if len(kept) != len(again):
-        return f"{len(kept)} rows; {len(again)} computed again"
-    return None
-
-
-def _is_close(ours, theirs):
-    try:
-        # A difference of two that are equal is near 0.
-        return math.isclose(float(ours), float(theirs), rel_tol=1e-9, abs_tol=1e-12)
-    except ValueError:
-        return False
+    pair = kept[:common], again[:common]
+    numbers = [table.apply(pd.to_numeric, errors="coerce") for table in pair]
+    # The difference of two that are equal is near 0.
+    same = (pair[0] == pair[1]) | np.isclose(*numbers, rtol=1e-9, atol=1e-12)
+    for row, column in np.argwhere(~same.to_numpy()):
+        ours, theirs = (table.iloc[row, column] or "nothing" for table in pair)
+        names = [f"{name} {kept[name].iloc[row]}" for name in NAMING if name in kept]
+        place = f"row {row + 1} ({', '.join(names)}), column {kept.columns[column]}"
+        return f"{place}: {ours}; {theirs} computed again"
+    return f"{len(kept)} rows; {len(again)} computed again" if len(kept) != len(again) else None

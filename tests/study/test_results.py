@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -10,12 +9,17 @@ from hypothesis import strategies as st
 
 from lib.data.files import StateError, read_table
 from lib.study.results import open_results
-from lib.study.tables import as_text, difference, make_tables, write_tables
+from lib.study.tables import difference, make_tables, write_tables
 
 
 @pytest.fixture
 def results(profile):
     return open_results(profile)
+
+
+@pytest.fixture
+def tables(profile):
+    return {path.stem: read_table(path) for path in profile.outputs.glob("*.csv")}
 
 
 def row(table, **wanted):
@@ -35,15 +39,15 @@ def folder_of(profile, arm, fold="last", seed=0):
 # Runs ---------------------------------------------------------------------------------------
 
 
-def test_run_is_told_with_its_pooled_scores_and_whether_it_sees_cells(results):
-    first = row(results.runs, arm="none", fold="last", seed=0)
+def test_run_is_told_with_its_pooled_scores_and_whether_it_sees_cells(tables):
+    first = row(tables["runs"], arm="none", fold="last", seed=0)
     assert (first.status, first.side, first.updates, first.epochs) == ("completed", "test", 8, 2)
     assert (first.minutes, first.val_loss, first.best_epoch) == (2, pytest.approx(0.16), 1)
     assert first.f1 == pytest.approx(0.9)
     assert first.mean_iou == pytest.approx((54 / 66 + 34 / 46) / 2)
     assert (first.sees_cells, first.processor, first.commit) == (True, "a processor", "abc")
-    assert not row(results.runs, arm="none", fold="last", seed=1).sees_cells
-    assert len(results.runs) == 7 + 6 + 1  # means over seeds train nothing
+    assert not row(tables["runs"], arm="none", fold="last", seed=1).sees_cells
+    assert len(tables["runs"]) == 7 + 6 + 1  # means over seeds train nothing
 
 
 def test_runs_that_failed_diverged_or_are_damaged(profile):
@@ -74,30 +78,30 @@ def test_study_without_a_finished_run(profile):
 # Tables -------------------------------------------------------------------------------------
 
 
-def test_mean_over_runs_and_over_both_videos(results):
+def test_mean_over_runs_and_over_both_videos(tables):
     for fold, frames in (("last", 4), ("01to02", 4), ("video", 8)):
-        found = row(results.summary, arm="none", fold=fold, metric="f1_pooled")
+        found = row(tables["summary"], arm="none", fold=fold, metric="f1_pooled")
         assert found.mean == pytest.approx(0.85)
         assert (found.n_seeds, found.n_frames) == (2, frames)
         assert (found.ci_low, found.ci_high) == (pytest.approx(0.8), pytest.approx(0.9))
 
 
-def test_mean_over_runs_of_two_kinds_says_so(results):
-    found = results.summary[results.summary.metric == "f1_pooled"].set_index(["arm", "fold"])
+def test_mean_over_runs_of_two_kinds_says_so(tables):
+    found = tables["summary"][tables["summary"].metric == "f1_pooled"].set_index(["arm", "fold"])
     assert found.kinds["none", "last"] == "1/2"
     assert found.kinds["none", "video"] == "2/4"
     assert found.kinds["none_tuned", "video"] == "4/4"
     assert pd.isna(found.kinds["all_foreground", "last"])
 
 
-def test_effect_pairs_the_seeds(results):
-    found = row(results.effects, id="recipe", fold="video", metric="f1_pooled")
+def test_effect_pairs_the_seeds(tables):
+    found = row(tables["effects"], id="recipe", fold="video", metric="f1_pooled")
     assert found.mean == pytest.approx(0.95 - 0.85)
     assert (found.ci_low, found.ci_high) == (pytest.approx(0.05), pytest.approx(0.15))
 
 
-def test_cells_are_named_by_what_was_averaged(results):
-    seg = results.cell_summary[results.cell_summary.metric == "seg_gt"].set_index(["arm", "fold"])
+def test_cells_are_named_by_what_was_averaged(tables):
+    seg = tables["cells"][tables["cells"].metric == "seg_gt"].set_index(["arm", "fold"])
     expected = {
         "silver_truth": 1.0,
         "none": 0.6,
@@ -107,15 +111,15 @@ def test_cells_are_named_by_what_was_averaged(results):
     }
     for arm, score in expected.items():
         assert seg["mean"][arm, "video"] == pytest.approx(score)
-    turns = row(results.cell_effects, id="turns_none_tuned", fold="last", metric="seg_gt")
+    turns = row(tables["cells_effects"], id="turns_none_tuned", fold="last", metric="seg_gt")
     assert turns.mean == pytest.approx(0.1)
 
 
-def test_every_way_to_cells_is_scored(results):
-    found = row(results.cell_methods, arm="none_tuned", method="components")
+def test_every_way_to_cells_is_scored(tables):
+    found = row(tables["cells_methods"], arm="none_tuned", method="components")
     assert (found.seg_gt, found.chosen) == (pytest.approx(0.4), 0)
-    assert row(results.cell_methods, arm="none_tuned", method="divided").chosen == 1
-    constants = results.cell_constants
+    assert row(tables["cells_methods"], arm="none_tuned", method="divided").chosen == 1
+    constants = tables["cells_constants"]
     last = constants[(constants.arm == "none_tuned") & (constants.fold == "last")]
     assert set(zip(last.seed, last.turned, strict=True)) == {
         (seed, turned) for seed in ("0", "1", "mean") for turned in (False, True)
@@ -124,15 +128,25 @@ def test_every_way_to_cells_is_scored(results):
     assert (last.margin == 5).all()
 
 
-def test_rate_of_the_run_with_the_lowest_validation_loss_is_chosen(results):
-    assert results.scan[["arm", "learning_rate", "chosen"]].to_numpy().tolist() == [
+def test_rate_of_the_run_with_the_lowest_validation_loss_is_chosen(tables):
+    assert tables["scan"][["arm", "learning_rate", "chosen"]].to_numpy().tolist() == [
         ["none", 0.001, False],
         ["faster", 0.01, True],
     ]
 
 
-def test_leak_is_frames_drawn_at_random_against_held_out_videos(results):
-    found = row(results.leakage, metric="f1_pooled")
+def test_rates_are_compared_on_the_seeds_that_all_of_them_have(profile):
+    path = folder_of(profile, "none", seed=1) / "history.csv"  # the other rate has seed 0 alone
+    path.write_text(path.read_text().replace(",0.2\n", ",0.0\n"))
+    tables = make_tables(open_results(profile))
+    assert row(tables["runs"], arm="none", fold="last", seed=1).val_loss == 0
+    scan = tables["scan"].set_index("arm")
+    assert scan.val_loss["none"] == pytest.approx(0.16)
+    assert scan.chosen["faster"]
+
+
+def test_leak_is_frames_drawn_at_random_against_held_out_videos(tables):
+    found = row(tables["leakage"], metric="f1_pooled")
     assert (found.arm, found.n_seeds) == ("none", 1)
     assert found.mean == pytest.approx(0.9 - 0.85)
 
@@ -197,7 +211,7 @@ def table(*values):
 def test_table_is_the_same_as_itself_in_other_digits(values):
     ours, theirs = table(*map(repr, values)), table(*(f"{value:.17e}" for value in values))
     assert difference(ours, theirs) is None
-    assert difference(as_text(pd.DataFrame({"mean": values})), ours[["mean"]]) is None
+    assert difference(ours[["mean"]], pd.DataFrame({"mean": values})) is None
 
 
 @given(st.data(), st.lists(st.integers(1, 9), min_size=7, max_size=9))
@@ -232,11 +246,3 @@ def test_other_columns_and_other_numbers_of_rows():
     )
     assert difference(table("1"), table("1", "2")) == "1 rows; 2 computed again"
     assert difference(table("1", "2"), table("1")) == "2 rows; 1 computed again"
-
-
-def test_tables_are_read_by_name_when_asked_for(results, profile):
-    (profile.outputs / "effects.csv").unlink()
-    assert np.isfinite(results.summary["mean"]).any()
-    with pytest.raises(StateError, match=r"effects\.csv: cannot be read"):
-        _ = results.effects
-    assert read_table(profile.outputs / "claims.csv").equals(results.claims)
