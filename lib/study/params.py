@@ -220,6 +220,8 @@ def _fault(key, value, keys):
         return f"{value!r} cannot differ between arms; set it for the whole profile"
     if key not in keys:
         return f"unknown key (value {value!r}){_nearest(key, keys)}"
+    if isinstance(value, dict) and "value" in value:
+        return f"is a specification of the first edition; write {key}: {written(value['value'])}"
     try:
         TYPES[key].validate_python(value)
         return None

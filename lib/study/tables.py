@@ -46,8 +46,7 @@ def verify(profile):
     results = open_results(profile)
     for run, folder in results.found:
         folder = folder or run.folder(profile.outputs)
-        faults = [fault_of(folder, run.seed), *check_files(folder)] if folder.exists() else []
-        for fault in filter(None, faults):
+        for fault in filter(None, _run_faults(run, folder) if folder.exists() else ()):
             raise StateError(f"{relative(folder)}/{fault}")
     tables = list(_compared(results))
     for path, _, fault in tables:
@@ -55,6 +54,18 @@ def verify(profile):
             raise StateError(f"{relative(path)}: {fault}")
     done = sum(folder is not None for _, folder in results.found)
     return {"tables": len(tables), "runs": done, "planned": len(results.found)}
+
+
+def _run_faults(run, folder):
+    """Say what is wrong in a run: what is cut, then rows whose scores are not those of counts."""
+    yield fault_of(folder, run.seed)
+    if run.seed != "seeds":
+        kept = read_text(folder / "metrics.csv")
+        counts = kept[[*COUNTS]].apply(pd.to_numeric, errors="coerce")
+        scores = {name: score(**counts) for name, score in SCORES.items()}
+        if fault := difference(kept, kept.assign(**scores)):
+            yield f"metrics.csv: {fault}"
+    yield from check_files(folder)
 
 
 def make_tables(results):

@@ -190,8 +190,11 @@ BAD = {
 
 # What the first edition had, and what it is called now.
 RENAMED = {
-    "specification": ("image: {size: {value: 64, range: [1, 9]}}", "a whole number from 16"),
-    "specification of a mapping": ("grid: {seeds: {value: 3}}", "'value' in {'value': 3}", "fold"),
+    "specification": ("image: {size: {value: 64, range: [1, 9]}}", "edition; write image.size: 64"),
+    "specification of a mapping": (
+        "grid: {seeds: {value: {last: 3}}}",
+        "write grid.seeds: {last: 3}",
+    ),
     "scan": ("scan: {arm: augmented}", "scan.arm", "evaluation.side: validation"),
     "rates of a scan": ("scan: {learning_rates: [0.1]}", "scan.learning_rates", "[0.1]"),
     "rate of a scan": ("training: {learning_rate: scan}", "training.learning_rate", "'scan'"),
