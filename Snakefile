@@ -32,7 +32,7 @@ rule train:
         mem_mb=4000,
         runtime=720,
     shell:
-        "{PYTHON:q} -m lib.study.execute run {FILE:q}"
+        "{PYTHON:q} -m lib.page.commands run {FILE:q}"
         " {wildcards.arm}/{wildcards.fold}/seed{wildcards.seed}"
 
 
@@ -42,7 +42,7 @@ rule seeds:
     output:
         OUTPUTS + "/runs/{arm}/{fold}/seeds/provenance.json",
     shell:
-        "{PYTHON:q} -m lib.study.execute seeds {FILE:q}"
+        "{PYTHON:q} -m lib.page.commands seeds {FILE:q}"
         " {wildcards.arm}/{wildcards.fold}/seeds"
 
 
@@ -50,7 +50,7 @@ rule references:
     output:
         touch(OUTPUTS + "/.done/references-{key}"),
     shell:
-        "{PYTHON:q} -m lib.study.execute references {FILE:q}"
+        "{PYTHON:q} -m lib.page.commands references {FILE:q}"
 
 
 rule page:
@@ -59,4 +59,4 @@ rule page:
     output:
         touch(OUTPUTS + "/.done/{page,0[1-6]_[a-z_]+}-{key}"),
     shell:
-        "{PYTHON:q} -m lib.page.build page {FILE:q} {wildcards.page}"
+        "{PYTHON:q} -m lib.page.commands page {FILE:q} {wildcards.page}"

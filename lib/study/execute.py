@@ -1,115 +1,97 @@
-"""The commands behind make: each run is notebook 04, executed with the folder of the run."""
+"""Do what a study consists of: each run is notebook 04, executed with the folder of the run."""
 
 import os
-import shutil
-import subprocess
+import re
 import sys
+import time
+from functools import partial
+from types import SimpleNamespace
 
-from lib.data import check, files, source
-from lib.data.files import ROOT, DataError, StateError, relative
-from lib.study import jobs, runs
-from lib.study.command import RunError, main
-from lib.study.notebooks import execute
-from lib.study.provenance import file_digests
+import nbformat
+import pandas as pd
 
+from lib.data import files
+from lib.data.dataset import keep_frames, open_data, shown_frames
+from lib.data.files import NOTEBOOKS, StateError, relative
+from lib.scoring.truth import count_references, score_readings
+from lib.study import jobs, provenance, runs
 
-def show_data(profile):
-    """Find the images, open every file once, and say what they are."""
-    found = source.find_source(profile.settings.data)
-    faults, warnings = check.check_data(found)
-    for line in warnings:
-        print(f"warning: {line}")
-    if faults:
-        raise DataError("\n".join(faults))
-    record = runs.prepare(profile)
-    frames = ", ".join(f"{count} of video {video}" for video, count in record["frames"].items())
-    print(f"{record['label']}: {frames}")
+# What TensorFlow's loader says on standard error at every start.
+LOADER = re.compile(r"^([IWE]0000|WARNING: All log messages|To enable the following).*\n?", re.M)
+# A busy machine takes long to start a kernel; a study must not stop for that.
+OPTIONS = {"start_timeout": 600, "iopub_timeout": 120, "coalesce_streams": True}
+OPTIONS["progress_bar"] = False
 
 
-def reproduce(profile):
-    """Do what is still to be done, and write the report."""
-    from lib.scoring.claims import read_claims
-
-    with runs.locked(profile.outputs, "this profile"):
-        read_claims()  # a slip in their file is not to be found after days of training
-        if not (profile.outputs / "data.json").exists():
-            show_data(profile)
-        record = runs.prepare(profile)
-        for line in profile.warnings:
-            print(f"note: {line}")
-        todo = jobs.jobs(profile, record)
-        print(f"{profile.name}, on {record['label']}")
-        for job in todo:
-            print(f"  {job.name}: {job.why}")
-        if todo:
-            _snakemake(profile)
-        else:
-            print(
-                f"all {len(runs.plan(profile, record))} runs and the pages are there: nothing to do"
-            )
-        print(f"the report is {relative(jobs.page_path('06_report', profile.outputs))}")
+class RunError(Exception):
+    """A notebook stopped with an error; says which and why."""
 
 
-def _snakemake(profile):
-    """Let Snakemake do the jobs; what it prints of itself is left out."""
-    words = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT), "--quiet", "all"]
-    words += ["--nolock", "--keep-going", "--rerun-triggers", "input", "--cores", _cores()]
-    if cluster := os.environ.get("STUDY_CLUSTER"):
-        words += ["--profile", _cluster_profile(cluster)]
-    environ = os.environ | {"STUDY_PARAMS": str(profile.path)}
-    process = subprocess.Popen([sys.executable, "-m", "snakemake", *words], env=environ)
+def execute(name, target, parameters, label, **metadata):
+    """Execute a notebook, label each line that it prints, and leave no path of this machine."""
+    import papermill  # takes seconds
+    from nbclient.exceptions import DeadKernelError
+
+    started, ours = time.time(), os.dup(2)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # What the kernel's process says outside its cells; it inherits our standard error.
+    with (target.parent / "kernel.log").open("ab") as log:
+        os.dup2(log.fileno(), 2)
     try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        # Snakemake got the signal, too, and ends its jobs.
-        process.wait()
-        raise
-    if status:
-        raise RunError(
-            f"{relative(profile.path)}: not all could be done, see above; the same command goes "
-            f"on, `make report PARAMS={relative(profile.path)}` shows what there is"
+        notebook = papermill.execute_notebook(
+            NOTEBOOKS / f"{name}.ipynb",
+            target,
+            parameters=parameters,
+            cwd=NOTEBOOKS,
+            stdout_file=SimpleNamespace(write=partial(_say, label), flush=sys.stdout.flush),
+            **OPTIONS,
         )
+    except papermill.PapermillExecutionError as error:
+        raise RunError(f"{label.strip()} {error.ename}: {error.evalue}") from error
+    except DeadKernelError as error:
+        raise RunError(
+            f"{label.strip()} its process was ended from outside, as for want of memory; the "
+            "same command goes on where it was"
+        ) from error
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
+    # The cell that papermill adds names folders of this machine, as its notes do.
+    added = "injected-parameters"
+    notebook.cells = [c for c in notebook.cells if added not in c.metadata.get("tags", [])]
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                output.text = LOADER.sub("", output.text)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("text", "?")]
+    notebook.metadata |= metadata
+    files.write_text(target, nbformat.writes(notebook) + "\n")
+    _say(label, f"done in {time.time() - started:.0f} s")
 
 
-def _cluster_profile(name):
-    if name != "slurm":
-        raise StateError(f"CLUSTER={name}: only slurm is known; write CLUSTER=slurm")
-    return str(ROOT / "params" / "slurm")
-
-
-def _cores():
-    """Say how many runs are made at once: as JOBS says, or the cores that are there, up to four."""
-    given = os.environ.get("STUDY_JOBS") or str(min(4, os.cpu_count() or 2))
-    if not given.isdecimal() or given == "0":
-        raise StateError(f"JOBS={given}: has to be a whole number from 1, as in JOBS=2")
-    return given
+def _say(label, text):
+    for line in filter(str.strip, text.splitlines()):
+        print(f"{label}{line}", flush=True)
 
 
 def train(profile, name):
     """Execute one run, and give it its name when it is whole."""
-    record = runs.read_record(profile.outputs)
-    planned = runs.plan(profile, record)
-    run = runs.find(profile, planned, name)
-    folder = runs.begin(run, profile, record)
+    run, planned, record = runs.find(profile, name)
     label = f"[{planned.index(run) + 1}/{len(planned)} {run.arm} {run.fold} seed{run.seed}] "
-    with runs.locked(folder, name):
+    with runs.under_way(run, profile, record) as folder:
         try:
             execute("04_training", folder / "notebook.ipynb", {"run": str(folder)}, label)
         except RunError as error:
             files.write_text(folder / "error.txt", f"{error}\n")
             raise
-        _finish(folder, run.folder(profile.outputs), runs.RUN_FILES)
 
 
 def score_seeds(profile, name):
     """Score the mean over what the seeds of an arm predicted."""
-    from lib.data.dataset import open_data
-    from lib.scoring.truth import score_readings
-    from lib.study import provenance
-
-    record = runs.read_record(profile.outputs)
-    planned = runs.plan(profile, record)
-    run = runs.find(profile, planned, name)
+    run, planned, record = runs.find(profile, name)
     sources = [runs.locate(other, profile) for other in planned if other.name in run.needs]
     kept = [folder / "predictions.npz" for folder in sources]
     if missing := [relative(path) for path in kept if not path.is_file()]:
@@ -117,38 +99,17 @@ def score_seeds(profile, name):
             f"{missing[0]}: predictions are not kept in the repository; remove the runs of "
             f"{run.arm} and train them again to score the mean over them"
         )
-    folder = runs.begin(run, profile, record)
-    with runs.locked(folder, name):
+    with runs.under_way(run, profile, record) as folder:
         data = open_data(profile.settings.data, kind=record["source"])
         split = runs.split_of(run.settings, run.fold, record)
         cells, constants = score_readings(data, split, kept, run.settings)
         files.write_table(folder / "cells.csv", cells)
         files.write_json(folder / "cells.json", constants)
         files.write_json(folder / "provenance.json", provenance.collect(record))
-        _finish(folder, run.folder(profile.outputs), runs.ENSEMBLE_FILES)
-
-
-def _finish(folder, final, names):
-    """Record the files' sizes and digests, and give the folder its name."""
-    record = files.read_json(folder / "provenance.json")
-    files.write_json(folder / "provenance.json", record | {"files": file_digests(folder, names)})
-    fault = runs.fault_of(folder, final.name)
-    if fault:
-        raise StateError(f"{relative(folder)}: {fault}; the same command makes it again")
-    for name in ("checkpoints", "figures"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (".lock", "kernel.log"):
-        (folder / name).unlink(missing_ok=True)
-    files.publish(folder, final)
 
 
 def score_references(profile):
     """Score what is no network, and keep the frames that are shown."""
-    import pandas as pd
-
-    from lib.data.dataset import keep_frames, open_data, shown_frames
-    from lib.scoring.truth import count_references
-
     record = runs.read_record(profile.outputs)
     planned = runs.plan(profile, record)
     data, rows, shown = open_data(profile.settings.data, kind=record["source"]), [], set()
@@ -161,31 +122,3 @@ def score_references(profile):
     files.write_table(profile.outputs / "references.csv", pd.DataFrame(rows))
     key = jobs.references_key(record, planned)
     files.write_json(profile.outputs / "references.json", {"key": key})
-
-
-def verify(profile):
-    """Compute the tables again from the runs, and say that they are the same."""
-    from lib.study.verify import verify as compute
-
-    found = compute(profile)
-    print("{tables} tables came out again, from {runs} of {planned} runs".format(**found))
-
-
-def clean(profile):
-    """Remove the outputs of a profile; published ones only with FORCE=1."""
-    jobs.clean(profile, force=os.environ.get("STUDY_FORCE") == "1")
-    print(f"removed {relative(profile.outputs)}")
-
-
-COMMANDS = {
-    "reproduce": reproduce,
-    "data": show_data,
-    "run": train,
-    "seeds": score_seeds,
-    "references": score_references,
-    "verify": verify,
-    "clean": clean,
-}
-
-if __name__ == "__main__":
-    main(COMMANDS)

@@ -1,4 +1,4 @@
-"""Where a result came from, code, versions, data, machine, and whether its files are whole."""
+"""Where a result came from: code, versions, data, machine; and whether its files are whole."""
 
 import os
 import platform
@@ -21,21 +21,38 @@ def collect(record):
     found = {package.name.replace("_", "-"): package.version for package in distributions()}
     # The processor build of TensorFlow has a distribution name of its own.
     versions = {name: found.get(name) or found.get(f"{name}-cpu") for name in PACKAGES}
+    path = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", path.read_text("utf-8") if path.exists() else "")
     system = f"{platform.system()} {platform.machine()}"
+    hardware = {"processor": names[0] if names else platform.processor()}
     return commit() | {
         "python": platform.python_version(),
         "packages": {name: version for name, version in versions.items() if version},
         "data": record,
-        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "system": system},
+        "hardware": hardware | {"cores": os.cpu_count(), "system": system},
         "threads": threads(),
     }
 
 
 def commit():
-    """Name the commit (None outside a repository) and say whether code beside outputs/ differs."""
-    changes = _output("git", "status", "--porcelain", "--", ".", ":(exclude)outputs")
-    dirty = None if changes is None else bool(changes)
-    return {"commit": _output("git", "rev-parse", "HEAD"), "dirty": dirty}
+    """Name the commit and say whether code beside outputs/ differs; None outside a repository."""
+    asked = (("rev-parse", "HEAD"), ("status", "--porcelain", "--", ".", ":(exclude)outputs"))
+    try:
+        head, changes = (
+            subprocess.check_output(["git", *words], cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
+            for words in asked
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": head.strip(), "dirty": bool(changes)}
+
+
+def earlier_code(folders):
+    """Count the runs that were made at another commit than today's, and these commits."""
+    now = commit()["commit"]
+    made = [read_json(folder / RECORD).get("commit") for folder in folders]
+    earlier = [one for one in made if one and now and one != now]
+    return len(earlier), len(set(earlier))
 
 
 def threads():
@@ -43,21 +60,11 @@ def threads():
     return int(os.environ.get("STUDY_THREADS") or 1)
 
 
-def cards():
-    """Name the graphics cards of the machine, whether or not they are used."""
-    return (_output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or "").splitlines()
-
-
 def file_digests(folder, names):
     """Size and SHA-256 of a run's files, and of those not committed; its record has them."""
     paths = [folder / name for name in (*names, *NOT_COMMITTED) if name != RECORD]
     kept = {path.name: path.read_bytes() for path in paths if path.is_file()}
     return {name: {"size": len(it), "sha256": sha256(it).hexdigest()} for name, it in kept.items()}
-
-
-def check_sizes(folder):
-    """Say which file of a run has not the size that it was left with; None where all have."""
-    return next(check_files(folder, read=False), None)
 
 
 def check_files(folder, *, read=True):
@@ -76,17 +83,3 @@ def check_files(folder, *, read=True):
             yield f"{path.name}: has {found} bytes, and {size} were written"
         elif read and sha256(path.read_bytes()).hexdigest() != digest:
             yield f"{path.name}: is not the file that was written: its SHA-256 is another"
-
-
-def _output(*words):
-    try:
-        said = subprocess.check_output(words, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
-        return said.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _processor():
-    path = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", path.read_text("utf-8") if path.exists() else "")
-    return names[0] if names else platform.processor()
