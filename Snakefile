@@ -1,15 +1,14 @@
-# What is still to be done in a profile, as lib.study.jobs lists it. `make reproduce` calls this;
+# What is still to be done in a profile, as lib.study.runs lists it. `make reproduce` calls this;
 # by hand: snakemake --cores 2 --config params=params/quick.yaml
 
 import os
 import sys
 
 from lib.study import params, runs
-from lib.study.jobs import jobs
 
 PARAMS = config.get("params") or os.environ.get("STUDY_PARAMS") or "params/quick.yaml"
 PROFILE = params.load(PARAMS)
-TODO = {job.target: job for job in jobs(PROFILE, runs.prepare(PROFILE))}
+TODO = {job.target: job for job in runs.jobs(PROFILE, runs.prepare(PROFILE))}
 OUTPUTS = runs.relative(PROFILE.outputs)
 PYTHON, FILE = sys.executable, str(PROFILE.path)
 

@@ -91,7 +91,7 @@ def test_an_ablation_trains_its_own_arm_alone(first, place, tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     trained = [path.parts[-4] for path in outputs(place, "mine").glob("runs/*/*/*/history.csv")]
     assert [name.partition("-")[0] for name in trained] == ["mine"]
-    both = command(place, "compare", "smoke", STUDY_B="mine")
+    both = command(place, "compare", "smoke", STUDY_B=str(path))
     assert both.returncode == 0, both.stderr
 
 

@@ -6,18 +6,29 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
+import time
+from functools import partial
+from types import SimpleNamespace
 
-from lib.data import check, source
-from lib.data.files import OUTPUTS, ROOT, DataError, StateError, relative
+import nbformat
+import pandas as pd
+
+from lib.data import check, files, source
+from lib.data.dataset import keep_frames, open_data, shown_frames
+from lib.data.files import NOTEBOOKS, OUTPUTS, ROOT, DataError, StateError, relative
 from lib.page import html
 from lib.scoring.claims import read_claims
-from lib.study import jobs, params, provenance, runs
+from lib.scoring.truth import count_references, score_readings
+from lib.study import params, provenance, runs
 from lib.study import verify as verification
-from lib.study.execute import RunError, execute, score_references, score_seeds, train
 from lib.study.tables import write_tables
 
 ABOUT = "U-Net on DIC-C2DH-HeLa, with and without augmentation: a reproducibility study"
+# What TensorFlow's loader says on standard error at every start.
+LOADER = re.compile(r"^([IWE]0000|WARNING: All log messages|To enable the following).*\n?", re.M)
+# A busy machine takes long to start a kernel; a study must not stop for that.
+OPTIONS = {"start_timeout": 600, "iopub_timeout": 120, "coalesce_streams": True}
+OPTIONS["progress_bar"] = False
 
 
 def show_data(profile):
@@ -39,14 +50,9 @@ def reproduce(profile):
         if not (profile.outputs / "data.json").exists():
             show_data(profile)
         record = runs.prepare(profile)
-        planned, todo = runs.plan(profile, record), jobs.jobs(profile, record)
+        planned, todo = runs.plan(profile, record), runs.jobs(profile, record)
         done = [folder for run in planned if (folder := runs.locate(run, profile))]
-        earlier, commits = provenance.earlier_code(done)
-        notes = list(profile.warnings)
-        if earlier:
-            made = f"{earlier} runs were made by earlier code, at {commits} commits"
-            notes.append(f"{made}; their numbers stand")
-        for line in notes:
+        for line in filter(None, [*profile.warnings, provenance.earlier_code(done)]):
             print(f"note: {line}")
         print(f"{profile.name}, on {record['label']}")
         for job in todo:
@@ -55,7 +61,7 @@ def reproduce(profile):
             _snakemake(profile)
         else:
             print(f"all {len(planned)} runs and the pages are there: nothing to do")
-        print(f"the report is {relative(jobs.page_path('06_report', profile.outputs))}")
+        print(f"the report is {relative(runs.page_path('06_report', profile.outputs))}")
 
 
 def _snakemake(profile):
@@ -74,14 +80,105 @@ def _snakemake(profile):
     try:
         status = process.wait()
     except KeyboardInterrupt:
-        # Snakemake got the signal, too, and ends its jobs.
-        process.wait()
+        process.wait()  # Snakemake got the signal, too, and ends its jobs
         raise
     if status:
-        raise RunError(
-            f"{relative(profile.path)}: not all could be done, see above; the same command goes "
-            f"on, `make report PARAMS={relative(profile.path)}` shows what there is"
+        path = relative(profile.path)
+        cure = f"the same command goes on, `make report PARAMS={path}` shows what there is"
+        raise StateError(f"{path}: not all could be done, see above; {cure}")
+
+
+def execute(name, target, parameters, label, **metadata):
+    """Execute a notebook, label each line that it prints, and leave no path of this machine."""
+    import papermill  # takes seconds
+    from nbclient.exceptions import DeadKernelError
+
+    started, ours = time.time(), os.dup(2)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # What the kernel's process says outside its cells; it inherits our standard error.
+    with (target.parent / "kernel.log").open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        notebook = papermill.execute_notebook(
+            NOTEBOOKS / f"{name}.ipynb",
+            target,
+            parameters=parameters,
+            cwd=NOTEBOOKS,
+            stdout_file=SimpleNamespace(write=partial(_say, label), flush=sys.stdout.flush),
+            **OPTIONS,
         )
+    except papermill.PapermillExecutionError as error:
+        raise StateError(f"{label}{error.ename}: {error.evalue}") from error
+    except DeadKernelError as error:
+        ended = "its process was ended from outside, as for want of memory"
+        raise StateError(f"{label}{ended}; the same command goes on where it was") from error
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
+    # The cell that papermill adds names folders of this machine, as its notes do.
+    added = "injected-parameters"
+    notebook.cells = [c for c in notebook.cells if added not in c.metadata.get("tags", [])]
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                output.text = LOADER.sub("", output.text)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("text", "?")]
+    notebook.metadata |= metadata
+    files.write_text(target, nbformat.writes(notebook) + "\n")
+    _say(label, f"done in {time.time() - started:.0f} s")
+
+
+def _say(label, text):
+    for line in filter(str.strip, text.splitlines()):
+        print(f"{label}{line}", flush=True)
+
+
+def train(profile, name):
+    """Execute one run, and give it its name when it is whole."""
+    run, planned, record = runs.find(profile, name)
+    label = f"[{planned.index(run) + 1}/{len(planned)} {run.arm} {run.fold} seed{run.seed}] "
+    with runs.under_way(run, profile, record) as folder:
+        try:
+            execute("04_training", folder / "notebook.ipynb", {"run": str(folder)}, label)
+        except StateError as error:
+            files.write_text(folder / "error.txt", f"{error}\n")
+            raise
+
+
+def score_seeds(profile, name):
+    """Score the mean over what the seeds of an arm predicted."""
+    run, planned, record = runs.find(profile, name)
+    sources = [runs.locate(other, profile) for other in planned if other.name in run.needs]
+    kept = [folder / "predictions.npz" for folder in sources]
+    if missing := [relative(path) for path in kept if not path.is_file()]:
+        cure = f"remove the runs of {run.arm} and train them again to score the mean over them"
+        raise StateError(f"{missing[0]}: predictions are not kept in the repository; {cure}")
+    with runs.under_way(run, profile, record) as folder:
+        data = open_data(profile.settings.data, kind=record["source"])
+        split = runs.split_of(run.settings, run.fold, record)
+        cells, constants = score_readings(data, split, kept, run.settings)
+        files.write_table(folder / "cells.csv", cells)
+        files.write_json(folder / "cells.json", constants)
+        files.write_json(folder / "provenance.json", provenance.collect(record))
+
+
+def score_references(profile):
+    """Score what is no network, and keep the frames that are shown."""
+    record = runs.read_record(profile.outputs)
+    planned = runs.plan(profile, record)
+    data, rows, shown = open_data(profile.settings.data, kind=record["source"]), [], set()
+    sizes = sorted({run.settings.image.size for run in planned})
+    for run in {run.fold: run for run in planned}.values():
+        split = runs.split_of(run.settings, run.fold, record)
+        rows += [{"fold": run.fold} | row for row in count_references(data, split, sizes)]
+        shown |= set(shown_frames(split.test, run.settings.evaluation.examples).values())
+    keep_frames(data, sorted(shown), profile.outputs / "frames.npz")
+    files.write_table(profile.outputs / "references.csv", pd.DataFrame(rows))
+    key = runs.references_key(record, planned)
+    files.write_json(profile.outputs / "references.json", {"key": key})
 
 
 def verify(profile):
@@ -92,40 +189,34 @@ def verify(profile):
 
 def clean(profile):
     """Remove the outputs of a profile; published ones only with FORCE=1."""
-    outputs, ignored = profile.outputs, ROOT / ".gitignore"
-    kept = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    if f"!/outputs/{profile.name}/" in kept and os.environ.get("STUDY_FORCE") != "1":
+    outputs, ignored = profile.outputs, (ROOT / ".gitignore").read_text(encoding="utf-8")
+    published = f"!/outputs/{profile.name}/" in ignored.splitlines()
+    if published and os.environ.get("STUDY_FORCE") != "1":
         raise StateError(f"{relative(outputs)}: is published, so it stays; FORCE=1 removes it")
-    try:
-        if outputs.is_symlink():
-            outputs.unlink()
-        elif outputs.exists():
-            shutil.rmtree(outputs)
-    except OSError as error:
-        raise StateError(f"{error.filename}: cannot be removed: {error.strerror}") from error
+    if outputs.is_symlink():
+        outputs.unlink()
+    elif outputs.exists():
+        shutil.rmtree(outputs)
     print(f"removed {relative(outputs)}")
 
 
 def write_page(profile, name):
     """Execute a chapter or the report, and show it as a page."""
-    outputs, words = profile.outputs, {}
-    if name in jobs.SUMMARIES:
+    outputs = profile.outputs
+    if name in runs.SUMMARIES:
         record = runs.read_record(outputs)
         write_tables(profile)
     else:  # it shows images: those of the results, or it stops
         record = runs.prepare(profile)
-    if name == "06_report":
-        picture = outputs / "figures" / "strip.png"
-        words = {"code": False, "picture": picture, "description": ABOUT}
-    nav = {"Report": jobs.page_path("06_report", outputs)}
-    for chapter in (*jobs.CHAPTERS, "05_evaluation"):
-        nav[chapter.removeprefix("0").replace("_", " ")] = jobs.page_path(chapter, outputs)
-    path, page = outputs / "notebooks" / f"{name}.ipynb", jobs.page_path(name, outputs)
+    path, page = outputs / "notebooks" / f"{name}.ipynb", runs.page_path(name, outputs)
     beside = path.with_name(f".{path.name}")
-    key = jobs.fingerprint(name, profile, record, runs.plan(profile, record))
-    made = {"study": {"fingerprint": key}}
-    execute(name, beside, {"params_file": str(profile.path)}, f"[{name}] ", **made)
-    html.write_page(beside, page, nav=nav, **words)
+    made = {"fingerprint": runs.fingerprint(name, profile, record, runs.plan(profile, record))}
+    execute(name, beside, {"params_file": str(profile.path)}, f"[{name}] ", study=made)
+    nav = {"Report": runs.page_path("06_report", outputs)}
+    for chapter in (*runs.CHAPTERS, "05_evaluation"):
+        nav[chapter[1:].replace("_", " ")] = runs.page_path(chapter, outputs)
+    linked = {"description": ABOUT, "picture": outputs / "figures" / "strip.png"}
+    html.write_page(beside, page, nav=nav, code=name != "06_report", **linked)
     beside.replace(path)
     print(f"[{name}] {relative(page)}")
 
@@ -134,39 +225,29 @@ def report(profile):
     """Write the tables and the pages from the runs that are there, finished or not."""
     if not (profile.outputs / "references.json").exists():
         score_references(profile)
+    pages = runs.CHAPTERS + runs.SUMMARIES
     try:
-        for name in jobs.CHAPTERS:
-            write_page(profile, name)
+        runs.prepare(profile)
     except (DataError, StateError) as error:
         print(f"chapters 1 to 4 stay as they are: {error}")
-    for name in jobs.SUMMARIES:
+        pages = runs.SUMMARIES
+    for name in pages:
         write_page(profile, name)
 
 
 def compare(first):
     """Put two profiles side by side on one page; make says the second in STUDY_B."""
-    second = load(os.environ.get("STUDY_B", ""))
+    second = params.load(os.environ.get("STUDY_B", ""))
     for profile in (first, second):
         if not (profile.outputs / "summary.csv").exists():
-            raise StateError(
-                f"{relative(profile.outputs)}: no results there; run `make reproduce "
-                f"PARAMS={relative(profile.path)}` first"
-            )
+            cure = f"run `make reproduce PARAMS={relative(profile.path)}` first"
+            raise StateError(f"{relative(profile.outputs)}: no results there; {cure}")
     name = f"compare_{first.name}_{second.name}"
     target, page = OUTPUTS / ".compare" / f"{name}.ipynb", OUTPUTS / f"{name}.html"
     pair = {"a": str(first.path), "b": str(second.path)}
     execute("07_compare", target, pair, "[compare] ")
     html.write_page(target, page)
     print(f"the comparison is {relative(page)}")
-
-
-def load(word):
-    """Load a profile by its params file, its name or its outputs folder."""
-    path = Path(word.rstrip("/"))
-    owner = OUTPUTS / path.name / ".params"
-    if path.suffix == ".yaml" or not path.name:
-        return params.load(word)
-    return params.load(owner.read_text(encoding="utf-8").strip() if owner.exists() else path.name)
 
 
 COMMANDS = {"reproduce": reproduce, "data": show_data, "verify": verify, "clean": clean}
@@ -183,10 +264,10 @@ def main(words):
         sys.exit(f"error: give one of {', '.join(COMMANDS)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        profile = load(words[1] if words[1:] else os.environ.get("STUDY_PARAMS", ""))
+        profile = params.load(words[1] if words[1:] else os.environ.get("STUDY_PARAMS", ""))
         COMMANDS[words[0]](profile, *words[2:])
         return 0
-    except (params.ParamsError, DataError, StateError, RunError) as error:
+    except (params.ParamsError, DataError, StateError) as error:
         said, status = re.sub("^", "error: ", str(error), flags=re.M), 2
     except OSError as error:
         said, status = f"error: {error.filename or 'a file'}: {error.strerror or error}", 2

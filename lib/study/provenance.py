@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
@@ -36,23 +37,22 @@ def collect(record):
 
 def commit():
     """Name the commit and say whether code beside outputs/ differs; None outside a repository."""
-    asked = (("rev-parse", "HEAD"), ("status", "--porcelain", "--", ".", ":(exclude)outputs"))
+    ask = partial(subprocess.check_output, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
     try:
-        head, changes = (
-            subprocess.check_output(["git", *words], cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
-            for words in asked
-        )
+        head = ask(["git", "rev-parse", "HEAD"])
+        changes = ask(["git", "status", "--porcelain", "--", ".", ":(exclude)outputs"])
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
     return {"commit": head.strip(), "dirty": bool(changes)}
 
 
 def earlier_code(folders):
-    """Count the runs that were made at another commit than today's, and these commits."""
+    """Say how many runs were made at another commit than today's; nothing where none was."""
     now = commit()["commit"]
     made = [read_json(folder / RECORD).get("commit") for folder in folders]
     earlier = [one for one in made if one and now and one != now]
-    return len(earlier), len(set(earlier))
+    words = f"{len(earlier)} runs were made by earlier code, at {len(set(earlier))} commits"
+    return f"{words}; their numbers stand" if earlier else ""
 
 
 def threads():
@@ -73,8 +73,8 @@ def check_files(folder, *, read=True):
         left = read_json(folder / RECORD)["files"]
         left = [(folder / name, left[name]["size"], left[name]["sha256"]) for name in left]
     except (StateError, KeyError, TypeError):
-        left = []
         yield f"{RECORD}: cannot be read, or does not say which files the run left"
+        return
     for path, size, digest in left:
         if not path.is_file():
             if path.name not in NOT_COMMITTED:

@@ -9,14 +9,15 @@ import fcntl
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass, replace
-from operator import itemgetter
+from collections import namedtuple
+from dataclasses import dataclass
+from operator import attrgetter
 
 import yaml
 
 from lib.data import files, source
 from lib.data.dataset import data_record
-from lib.data.files import DataError, StateError, relative
+from lib.data.files import NOTEBOOKS, PARAMS, DataError, StateError, relative
 from lib.data.splits import make_split
 from lib.study import params, schema
 from lib.study.provenance import RECORD, check_files, file_digests
@@ -24,6 +25,14 @@ from lib.study.provenance import RECORD, check_files, file_digests
 RUN_FILES = ("params.yaml", "history.csv", "metrics.csv", "cells.csv", "cells.json")
 RUN_FILES += ("examples.npz", RECORD)
 ENSEMBLE_FILES = ("cells.csv", "cells.json", RECORD)
+CHAPTERS = ("01_data", "02_augmentation", "03_weight_maps", "04_training")
+# These read what the runs left, and the rules.
+SUMMARIES = ("05_evaluation", "06_report")
+RULES = ("claims.yaml", "published.csv", "published_curves.csv")
+
+
+# A run, the references or a page that is still to be done: what it makes and waits for, and why.
+Job = namedtuple("Job", ["name", "target", "needs", "why"])
 
 
 @dataclass(frozen=True)
@@ -95,38 +104,29 @@ def digest_of(content):
 
 def plan(profile, record):
     """List the runs of a profile, every arm once before any twice, and then means over seeds."""
-    wanted = [
-        (seed, fold, arm)
-        for arm in profile.settings.grid.arms
-        for fold, count in profile.arms[arm].grid.seeds.items()
-        for seed in range(count)
-    ]
-    runs, groups = [], {}
-    for seed, fold, arm in sorted(wanted, key=itemgetter(0)):
-        settings = params.arm_on(profile.arms[arm], fold)
-        digest = digest_of([schema.relevant(settings, fold), record["digests"]])[:8]
-        runs.append(Run(arm, fold, seed, digest, settings))
-        if settings.evaluation.turns:
-            groups.setdefault((arm, fold), []).append(runs[-1])
-    means = [
-        replace(group[0], seed="seeds", needs=tuple(run.name for run in group))
-        for group in groups.values()
-        if len(group) > 1
-    ]
-    return runs + means
+    runs, means = [], []
+    for arm in profile.settings.grid.arms:
+        for fold, count in profile.arms[arm].grid.seeds.items():
+            settings = params.arm_on(profile.arms[arm], fold)
+            digest = digest_of([schema.relevant(settings, fold), record["digests"]])[:8]
+            own = [Run(arm, fold, seed, digest, settings) for seed in range(count)]
+            runs += own
+            if settings.evaluation.turns and count > 1:
+                needs = tuple(run.name for run in own)
+                means.append(Run(arm, fold, "seeds", digest, settings, needs))
+    return sorted(runs, key=attrgetter("seed")) + means
 
 
 def find(profile, name):
     """Find a run by the name of its folder, and with it all runs and the record of the data."""
     record = read_record(profile.outputs)
     planned = plan(profile, record)
-    for run in planned:
-        if run.name == name:
-            return run, planned, record
-    near = sorted(run.name for run in planned if run.arm == name.partition("-")[0])
-    raise StateError(
-        f"{name}: no run of {relative(profile.path)}; there are {', '.join(near or ['none'])}"
-    )
+    found = {run.name: run for run in planned}
+    if name not in found:
+        near = [run.name for run in planned if run.arm == name.partition("-")[0]] or ["none"]
+        where = f"no run of {relative(profile.path)}; there are {', '.join(sorted(near))}"
+        raise StateError(f"{name}: {where}")
+    return found[name], planned, record
 
 
 def locate(run, profile):
@@ -196,9 +196,8 @@ def locked(folder, what):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StateError(
-                f"{relative(folder)}: another process works on {what}; wait for it, or end it"
-            ) from error
+            said = f"another process works on {what}; wait for it, or end it"
+            raise StateError(f"{relative(folder)}: {said}") from error
         yield
 
 
@@ -207,3 +206,60 @@ def write_run(folder, run, record):
     content = {name: getattr(run, name) for name in ("arm", "fold", "seed", "digest")}
     content |= {"data": record, "settings": run.settings.model_dump()}
     files.write_yaml(folder / "params.yaml", content)
+
+
+def fingerprint(page, profile, record, runs):
+    """Name what a page is made from: its notebook, the data, and the runs it reads.
+
+    Not the code of lib/, which `make report` applies to all: most changes change no number.
+    """
+    cards = {arm: card.model_dump() for arm, card in profile.cards.items()}
+    content = [_text(NOTEBOOKS / f"{page}.ipynb"), record["digests"], cards]
+    content.append(profile.settings.model_dump())
+    if page in SUMMARIES:
+        content.append([run.name for run in runs if locate(run, profile)])
+        content += [_text(PARAMS / name) for name in RULES]
+    return digest_of(content)[:16]
+
+
+def references_key(record, runs):
+    """Name what the scores of baselines and ceilings depend on."""
+    folds = sorted({run.fold for run in runs})
+    sizes = sorted({run.settings.image.size for run in runs})
+    split = runs[0].settings.split.model_dump() if runs else {}
+    return digest_of([record["digests"], folds, sizes, split])[:16]
+
+
+def page_path(page, outputs):
+    """Where a notebook is shown as a page."""
+    return outputs / ("report.html" if page == "06_report" else f"chapters/{page}.html")
+
+
+def jobs(profile, record):
+    """List what is still to be done, each after all that it waits for."""
+    outputs, runs, found = profile.outputs, plan(profile, record), {}
+
+    def add(name, target, needs, reason):
+        waits = [found[need].target for need in needs if need in found]
+        found[name] = Job(name, relative(target), waits, reason)
+
+    for run in runs:
+        if locate(run, profile) is None:
+            add(run.name, run.folder(outputs) / "provenance.json", run.needs, why(run, profile))
+    key = references_key(record, runs)
+    if key not in _text(outputs / "references.json"):
+        add("references", outputs / ".done" / f"references-{key}", (), "new")
+    for page in CHAPTERS + SUMMARIES:
+        key = fingerprint(page, profile, record, runs)
+        done = key in _text(outputs / "notebooks" / f"{page}.ipynb")
+        done = done and page_path(page, outputs).is_file()
+        reads = list(found) if page in SUMMARIES else []
+        if reads or not done:
+            reason = "what it shows is made anew" if done else "new or changed"
+            add(page, outputs / ".done" / f"{page}-{key}", reads, reason)
+    return list(found.values())
+
+
+def _text(path):
+    """Read a file, empty where it is not there; what is made from a key has that key in it."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

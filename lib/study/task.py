@@ -1,7 +1,8 @@
 """What notebook 04 trains: a run of the grid, or a short one for whoever opens it by hand."""
 
 import tempfile
-from dataclasses import dataclass, replace
+from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,25 +11,14 @@ import yaml
 from lib.data import files, source
 from lib.data.arrays import load_side
 from lib.data.dataset import data_record, shown_frames, shown_step
-from lib.data.splits import Split
 from lib.network import inference, training
 from lib.scoring.pixels import one_answer
 from lib.scoring.segment import segment
 from lib.scoring.truth import score_frames, score_readings
 from lib.study import params, provenance, runs, schema
 
-
-@dataclass(frozen=True)
-class Task:
-    """One training: its settings, its frames, and the folder that gets what it leaves."""
-
-    folder: Path
-    arm: str
-    fold: str
-    seed: int
-    settings: schema.Settings
-    record: dict
-    split: Split
+# One training: the folder for what it leaves, its settings, the record of its data, its frames.
+Task = namedtuple("Task", ["folder", "arm", "fold", "seed", "settings", "record", "split"])
 
 
 def open_task(folder="", *, params_file, arm, fold, seed, updates):

@@ -48,10 +48,12 @@ def test_runs_of_earlier_code_are_counted(repository, monkeypatch):
         folders[-1].mkdir()
         record = {"files": {}, "commit": commit}
         (folders[-1] / "provenance.json").write_text(json.dumps(record))
-    assert provenance.earlier_code(folders) == (3, 2)
-    assert provenance.earlier_code(folders[:1]) == (0, 0)
+    assert provenance.earlier_code(folders) == (
+        "3 runs were made by earlier code, at 2 commits; their numbers stand"
+    )
+    assert provenance.earlier_code(folders[:1]) == ""
     monkeypatch.setenv("PATH", "")
-    assert provenance.earlier_code(folders) == (0, 0)
+    assert provenance.earlier_code(folders) == ""
 
 
 def test_without_git_nothing_is_known(monkeypatch, tmp_path):

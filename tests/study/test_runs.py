@@ -5,7 +5,7 @@ import pytest
 from lib.data import files
 from lib.data.files import StateError
 from lib.page import commands
-from lib.study import jobs, params, runs
+from lib.study import params, runs
 
 RECORD = {"digests": {"images": "1", "silver": "2", "gold": "3"}, "source": "folder"}
 OTHER = {"digests": {"images": "4", "silver": "2", "gold": "3"}, "source": "folder"}
@@ -109,8 +109,8 @@ def test_what_is_published_is_cleaned_by_force_alone(monkeypatch):
 
 
 def test_what_waits_is_named_with_its_reason(profile, monkeypatch):
-    monkeypatch.setattr(jobs, "fingerprint", lambda *_: "f")
-    todo = jobs.jobs(profile, RECORD)
+    monkeypatch.setattr(runs, "fingerprint", lambda *_: "f")
+    todo = runs.jobs(profile, RECORD)
     assert [job.target.partition("/runs/")[2] for job in todo[:4]] == [
         f"{run.name}/provenance.json" for run in runs.plan(profile, RECORD)
     ]
