@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from types import SimpleNamespace
 
 import nbformat
@@ -27,8 +26,8 @@ ABOUT = "U-Net on DIC-C2DH-HeLa, with and without augmentation: a reproducibilit
 # What TensorFlow's loader says on standard error at every start.
 LOADER = re.compile(r"^([IWE]0000|WARNING: All log messages|To enable the following).*\n?", re.M)
 # A busy machine takes long to start a kernel; a study must not stop for that.
-OPTIONS = {"start_timeout": 600, "iopub_timeout": 120, "coalesce_streams": True}
-OPTIONS["progress_bar"] = False
+OPTIONS = {"start_timeout": 600, "iopub_timeout": 120}
+OPTIONS |= {"cwd": NOTEBOOKS, "coalesce_streams": True, "progress_bar": False}
 
 
 def show_data(profile):
@@ -88,25 +87,23 @@ def _snakemake(profile):
         raise StateError(f"{path}: not all could be done, see above; {cure}")
 
 
-def execute(name, target, parameters, label, **metadata):
+def execute(name, target, given, label, **metadata):
     """Execute a notebook, label each line that it prints, and leave no path of this machine."""
     import papermill  # takes seconds
     from nbclient.exceptions import DeadKernelError
 
-    started, ours = time.time(), os.dup(2)
+    def say(text):
+        for line in filter(str.strip, text.splitlines()):
+            print(f"{label}{line}", flush=True)
+
+    started, chapter, ours = time.time(), NOTEBOOKS / f"{name}.ipynb", os.dup(2)
+    out = SimpleNamespace(write=say, flush=sys.stdout.flush)
     target.parent.mkdir(parents=True, exist_ok=True)
     # What the kernel's process says outside its cells; it inherits our standard error.
     with (target.parent / "kernel.log").open("ab") as log:
         os.dup2(log.fileno(), 2)
     try:
-        notebook = papermill.execute_notebook(
-            NOTEBOOKS / f"{name}.ipynb",
-            target,
-            parameters=parameters,
-            cwd=NOTEBOOKS,
-            stdout_file=SimpleNamespace(write=partial(_say, label), flush=sys.stdout.flush),
-            **OPTIONS,
-        )
+        notebook = papermill.execute_notebook(chapter, target, given, stdout_file=out, **OPTIONS)
     except papermill.PapermillExecutionError as error:
         raise StateError(f"{label}{error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
@@ -128,12 +125,7 @@ def execute(name, target, parameters, label, **metadata):
             cell.outputs = [output for output in cell.outputs if output.get("text", "?")]
     notebook.metadata |= metadata
     files.write_text(target, nbformat.writes(notebook) + "\n")
-    _say(label, f"done in {time.time() - started:.0f} s")
-
-
-def _say(label, text):
-    for line in filter(str.strip, text.splitlines()):
-        print(f"{label}{line}", flush=True)
+    say(f"done in {time.time() - started:.0f} s")
 
 
 def train(profile, name):
@@ -256,10 +248,7 @@ COMMANDS |= {"page": write_page, "report": report, "compare": compare}
 
 
 def main(words):
-    """Run one of the commands; an expected error ends it with one message and exit status 2.
-
-    What a user typed comes from make in environment variables, so that no shell reads it.
-    """
+    """Run one of the commands; an expected error ends it with one message and exit status 2."""
     if not words or words[0] not in COMMANDS:
         sys.exit(f"error: give one of {', '.join(COMMANDS)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)

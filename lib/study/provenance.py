@@ -24,13 +24,13 @@ def collect(record):
     versions = {name: found.get(name) or found.get(f"{name}-cpu") for name in PACKAGES}
     path = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", path.read_text("utf-8") if path.exists() else "")
+    processor = names[0] if names else platform.processor()
     system = f"{platform.system()} {platform.machine()}"
-    hardware = {"processor": names[0] if names else platform.processor()}
     return commit() | {
         "python": platform.python_version(),
         "packages": {name: version for name, version in versions.items() if version},
         "data": record,
-        "hardware": hardware | {"cores": os.cpu_count(), "system": system},
+        "hardware": {"processor": processor, "cores": os.cpu_count(), "system": system},
         "threads": threads(),
     }
 

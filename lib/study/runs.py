@@ -1,7 +1,6 @@
 """The runs of a profile: which there are, where they lie, and what is still to be done.
 
-A run is a pure function of its settings, the images, its fold and its seed; the name of its folder
-carries a digest of the first three. It is done when its folder is there and whole.
+A run is a function of settings, images, fold and seed; a digest of the first three is in its name.
 """
 
 import contextlib
@@ -29,8 +28,6 @@ CHAPTERS = ("01_data", "02_augmentation", "03_weight_maps", "04_training")
 # These read what the runs left, and the rules.
 SUMMARIES = ("05_evaluation", "06_report")
 RULES = ("claims.yaml", "published.csv", "published_curves.csv")
-
-
 # A run, the references or a page that is still to be done: what it makes and waits for, and why.
 Job = namedtuple("Job", ["name", "target", "needs", "why"])
 
@@ -85,8 +82,7 @@ def read_record(outputs):
     try:
         return files.read_json(outputs / "data.json")
     except StateError as error:
-        cure = "remove the file, and `make reproduce` writes it anew"
-        raise StateError(f"{error}; {cure}") from error
+        raise StateError(f"{error}; remove it, and `make reproduce` writes it anew") from error
 
 
 def split_of(settings, fold, record):
@@ -168,10 +164,7 @@ def why(run, profile):
 
 @contextlib.contextmanager
 def under_way(run, profile, record):
-    """Work in the folder of a run, which takes up what an interrupted run left there.
-
-    At the end sizes and digests of its files are recorded, and the folder gets its name.
-    """
+    """Work in the folder of a run under way, new or interrupted; whole, it gets its name."""
     folder = run.partial(profile.outputs)
     with locked(folder, run.name):
         (folder / "error.txt").unlink(missing_ok=True)
@@ -209,10 +202,8 @@ def write_run(folder, run, record):
 
 
 def fingerprint(page, profile, record, runs):
-    """Name what a page is made from: its notebook, the data, and the runs it reads.
-
-    Not the code of lib/, which `make report` applies to all: most changes change no number.
-    """
+    """Name what a page is made from: its notebook, the data, and the runs it reads."""
+    # Not lib/: most changes there change no number, and `make report` writes all pages anew.
     cards = {arm: card.model_dump() for arm, card in profile.cards.items()}
     content = [_text(NOTEBOOKS / f"{page}.ipynb"), record["digests"], cards]
     content.append(profile.settings.model_dump())

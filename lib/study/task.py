@@ -50,11 +50,7 @@ def open_task(folder="", *, params_file, arm, fold, seed, updates):
 
 
 def finish(task, data, model, history):
-    """Predict validation and test frames, score them, and keep all that was found.
-
-    Returns the scores of each test frame, as in metrics.csv, and the record of provenance.json,
-    whose status is completed or diverged.
-    """
+    """Predict validation and test frames, score and keep them; return scores and the record."""
     folder, split, settings = task.folder, task.split, task.settings
     pairs = list(dict.fromkeys([*split.validation, *split.test]))
     images, _ = load_side(data, pairs, settings)
