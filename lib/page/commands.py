@@ -217,12 +217,12 @@ def report(profile):
     """Write the tables and the pages from the runs that are there, finished or not."""
     if not (profile.outputs / "references.json").exists():
         score_references(profile)
-    pages = runs.CHAPTERS + runs.SUMMARIES
+    pages = runs.SUMMARIES
     try:
         runs.prepare(profile)
+        pages = runs.CHAPTERS + pages
     except (DataError, StateError) as error:
         print(f"chapters 1 to 4 stay as they are: {error}")
-        pages = runs.SUMMARIES
     for name in pages:
         write_page(profile, name)
 

@@ -13,6 +13,8 @@ from lib.data.files import ROOT, StateError, read_json
 
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "scikit-image", "pandas", "papermill")
 RECORD = "provenance.json"
+# Processor threads that a run may use; make sets the variable.
+THREADS = int(os.environ.get("STUDY_THREADS") or 1)
 # Files of a run that a fresh clone does not have; where they are, they have to be whole.
 NOT_COMMITTED = ("model.keras", "predictions.npz", "notebook.ipynb")
 
@@ -31,7 +33,7 @@ def collect(record):
         "packages": {name: version for name, version in versions.items() if version},
         "data": record,
         "hardware": {"processor": processor, "cores": os.cpu_count(), "system": system},
-        "threads": threads(),
+        "threads": THREADS,
     }
 
 
@@ -53,11 +55,6 @@ def earlier_code(folders):
     earlier = [one for one in made if one and now and one != now]
     words = f"{len(earlier)} runs were made by earlier code, at {len(set(earlier))} commits"
     return f"{words}; their numbers stand" if earlier else ""
-
-
-def threads():
-    """Processor threads that a run may use: STUDY_THREADS, which make sets, or 1."""
-    return int(os.environ.get("STUDY_THREADS") or 1)
 
 
 def file_digests(folder, names):

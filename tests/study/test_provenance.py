@@ -1,11 +1,14 @@
 """The record of code, versions and machine, and the digests of a run's files."""
 
 import json
+import os
 import platform
 import subprocess
+import sys
 
 import pytest
 
+from lib.data.files import ROOT
 from lib.study import provenance
 
 NAMES = ("history.csv", "metrics.csv", "provenance.json")
@@ -61,17 +64,21 @@ def test_without_git_nothing_is_known(monkeypatch, tmp_path):
     assert provenance.commit() == {"commit": None, "dirty": None}
 
 
-def test_record_names_data_versions_and_machine(monkeypatch):
-    monkeypatch.setenv("STUDY_THREADS", "3")
+@pytest.mark.parametrize(("given", "threads"), [("3", 3), ("", 1)])
+def test_a_run_has_the_threads_that_make_gives_it_or_one(given, threads):
+    asked = [sys.executable, "-c", "from lib.study import provenance; print(provenance.THREADS)"]
+    environ = os.environ | {"STUDY_THREADS": given}
+    assert int(subprocess.check_output(asked, cwd=ROOT, env=environ)) == threads
+
+
+def test_record_names_data_versions_and_machine():
     data = {"source": "phantom", "digests": {"images": "0" * 64}}
     record = json.loads(json.dumps(provenance.collect(data)))
-    assert (record["data"], record["threads"]) == (data, 3)
+    assert (record["data"], record["threads"]) == (data, provenance.THREADS)
     assert record["python"] == platform.python_version()
     assert {"tensorflow", "keras", "numpy", "papermill"} <= record["packages"].keys()
     assert record["hardware"]["cores"] > 0
     assert record["hardware"]["processor"]
-    monkeypatch.delenv("STUDY_THREADS")
-    assert provenance.threads() == 1
 
 
 def size_fault(folder):
