@@ -10,7 +10,6 @@ import json
 import shutil
 from collections import namedtuple
 from dataclasses import dataclass
-from operator import attrgetter
 
 import yaml
 
@@ -110,7 +109,7 @@ def plan(profile, record):
             if settings.evaluation.turns and count > 1:
                 needs = tuple(run.name for run in own)
                 means.append(Run(arm, fold, "seeds", digest, settings, needs))
-    return sorted(runs, key=attrgetter("seed")) + means
+    return sorted(runs, key=lambda run: run.seed) + means
 
 
 def find(profile, name):
