@@ -39,8 +39,7 @@ ifeq ($(wildcard $(PYTHON)),)
 .PHONY: $(READY)
 endif
 endif
-STUDY := $(PYTHON) -m lib.study.execute
-PAGES := $(PYTHON) -m lib.page.build
+STUDY := $(PYTHON) -m lib.page.commands
 
 .PHONY: help reproduce report verify compare predict data lab test lint clean
 .DEFAULT_GOAL := help
@@ -58,7 +57,7 @@ reproduce: $(READY) ## Train what is still to be trained, draw every figure, wri
 	@$(STUDY) reproduce
 
 report: $(READY) ## Write the report from the runs that are there, finished or not
-	@$(PAGES) report
+	@$(STUDY) report
 
 # What is published is what is checked, unless another profile is named.
 verify: export STUDY_PARAMS := $(if $(filter file,$(origin PARAMS)),params/study.yaml,$(value PARAMS))
@@ -67,7 +66,7 @@ verify: $(READY) ## Compute the published tables again from the runs, and compar
 
 compare: export STUDY_PARAMS := $(value A)
 compare: $(READY) ## Put the results of A and B side by side, as in A=quick B=mine
-	@$(PAGES) compare
+	@$(STUDY) compare
 
 predict: $(READY) ## Find the cells in IMAGE=file or folder; PIXEL= µm a pixel, RUN= another network, OUT= a folder
 	@$(PYTHON) -m lib.predict

@@ -1,15 +1,14 @@
-# What is still to be done in a profile, as lib.study.jobs lists it. `make reproduce` calls this;
+# What is still to be done in a profile, as lib.study.runs lists it. `make reproduce` calls this;
 # by hand: snakemake --cores 2 --config params=params/quick.yaml
 
 import os
 import sys
 
 from lib.study import params, runs
-from lib.study.jobs import jobs
 
 PARAMS = config.get("params") or os.environ.get("STUDY_PARAMS") or "params/quick.yaml"
 PROFILE = params.load(PARAMS)
-TODO = {job.target: job for job in jobs(PROFILE, runs.prepare(PROFILE))}
+TODO = {job.target: job for job in runs.jobs(PROFILE, runs.prepare(PROFILE))}
 OUTPUTS = runs.relative(PROFILE.outputs)
 PYTHON, FILE = sys.executable, str(PROFILE.path)
 
@@ -32,7 +31,7 @@ rule train:
         mem_mb=4000,
         runtime=720,
     shell:
-        "{PYTHON:q} -m lib.study.execute run {FILE:q}"
+        "{PYTHON:q} -m lib.page.commands run {FILE:q}"
         " {wildcards.arm}/{wildcards.fold}/seed{wildcards.seed}"
 
 
@@ -42,7 +41,7 @@ rule seeds:
     output:
         OUTPUTS + "/runs/{arm}/{fold}/seeds/provenance.json",
     shell:
-        "{PYTHON:q} -m lib.study.execute seeds {FILE:q}"
+        "{PYTHON:q} -m lib.page.commands seeds {FILE:q}"
         " {wildcards.arm}/{wildcards.fold}/seeds"
 
 
@@ -50,7 +49,7 @@ rule references:
     output:
         touch(OUTPUTS + "/.done/references-{key}"),
     shell:
-        "{PYTHON:q} -m lib.study.execute references {FILE:q}"
+        "{PYTHON:q} -m lib.page.commands references {FILE:q}"
 
 
 rule page:
@@ -59,4 +58,4 @@ rule page:
     output:
         touch(OUTPUTS + "/.done/{page,0[1-6]_[a-z_]+}-{key}"),
     shell:
-        "{PYTHON:q} -m lib.page.build page {FILE:q} {wildcards.page}"
+        "{PYTHON:q} -m lib.page.commands page {FILE:q} {wildcards.page}"

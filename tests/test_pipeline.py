@@ -27,9 +27,9 @@ def place(tmp_path_factory):
     }
 
 
-def command(place, *words, module="lib.study.execute", **more):
+def command(place, *words, **more):
     return subprocess.run(
-        [sys.executable, "-m", module, *words],
+        [sys.executable, "-m", "lib.page.commands", *words],
         env=os.environ | place | more,
         cwd=ROOT,
         capture_output=True,
@@ -91,7 +91,7 @@ def test_an_ablation_trains_its_own_arm_alone(first, place, tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     trained = [path.parts[-4] for path in outputs(place, "mine").glob("runs/*/*/*/history.csv")]
     assert [name.partition("-")[0] for name in trained] == ["mine"]
-    both = command(place, "compare", "smoke", module="lib.page.build", STUDY_B="mine")
+    both = command(place, "compare", "smoke", STUDY_B=str(path))
     assert both.returncode == 0, both.stderr
 
 
@@ -100,8 +100,7 @@ def test_a_chapter_of_real_results_is_not_made_from_the_phantom(place):
     data = ROOT.__class__(where["STUDY_OUTPUTS"]) / "study" / "data.json"
     data.parent.mkdir(parents=True)
     data.write_text('{"source": "folder", "label": "real", "digests": {}, "known": true}')
-    asked = [sys.executable, "-m", "lib.page.build", "page", "params/study.yaml", "01_data"]
-    environ = os.environ | place | where | {"no_proxy": "*"}
-    done = subprocess.run(asked, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    place = place | where | {"no_proxy": "*"}
+    done = command(place, "page", "params/study.yaml", "01_data")
     assert done.returncode == 2
     assert "phantom" in done.stderr or "not reached" in done.stderr

@@ -86,7 +86,7 @@ def test_runs_are_jobs_of_the_cluster(cluster, tmp_path):
     params.write_text("inherits: smoke\ngrid.arms: [none, augmented, border]\n", encoding="utf-8")
     where = {"STUDY_OUTPUTS": str(tmp_path / "outputs"), "STUDY_CLUSTER": "slurm"}
     where |= {"UNET_DIC_HELA_CACHE": str(tmp_path / "cache"), "SLURM_CONF": str(SETTINGS)}
-    command = [sys.executable, "-m", "lib.study.execute", "reproduce", str(params)]
+    command = [sys.executable, "-m", "lib.page.commands", "reproduce", str(params)]
     ways = {"env": os.environ | where, "cwd": ROOT, "text": True, "check": False}
     first = subprocess.run(command, capture_output=True, **ways)
     assert first.returncode == 0, first.stdout[-3000:] + first.stderr[-3000:]

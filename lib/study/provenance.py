@@ -1,9 +1,10 @@
-"""Where a result came from, code, versions, data, machine, and whether its files are whole."""
+"""Where a result came from: code, versions, data, machine; and whether its files are whole."""
 
 import os
 import platform
 import re
 import subprocess
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
@@ -12,6 +13,8 @@ from lib.data.files import ROOT, StateError, read_json
 
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "scikit-image", "pandas", "papermill")
 RECORD = "provenance.json"
+# Processor threads that a run may use; make sets the variable.
+THREADS = int(os.environ.get("STUDY_THREADS") or 1)
 # Files of a run that a fresh clone does not have; where they are, they have to be whole.
 NOT_COMMITTED = ("model.keras", "predictions.npz", "notebook.ipynb")
 
@@ -21,31 +24,37 @@ def collect(record):
     found = {package.name.replace("_", "-"): package.version for package in distributions()}
     # The processor build of TensorFlow has a distribution name of its own.
     versions = {name: found.get(name) or found.get(f"{name}-cpu") for name in PACKAGES}
+    path = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", path.read_text("utf-8") if path.exists() else "")
+    processor = names[0] if names else platform.processor()
     system = f"{platform.system()} {platform.machine()}"
     return commit() | {
         "python": platform.python_version(),
         "packages": {name: version for name, version in versions.items() if version},
         "data": record,
-        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "system": system},
-        "threads": threads(),
+        "hardware": {"processor": processor, "cores": os.cpu_count(), "system": system},
+        "threads": THREADS,
     }
 
 
 def commit():
-    """Name the commit (None outside a repository) and say whether code beside outputs/ differs."""
-    changes = _output("git", "status", "--porcelain", "--", ".", ":(exclude)outputs")
-    dirty = None if changes is None else bool(changes)
-    return {"commit": _output("git", "rev-parse", "HEAD"), "dirty": dirty}
+    """Name the commit and say whether code beside outputs/ differs; None outside a repository."""
+    ask = partial(subprocess.check_output, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
+    try:
+        head = ask(["git", "rev-parse", "HEAD"])
+        changes = ask(["git", "status", "--porcelain", "--", ".", ":(exclude)outputs"])
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": head.strip(), "dirty": bool(changes)}
 
 
-def threads():
-    """Processor threads that a run may use: STUDY_THREADS, which make sets, or 1."""
-    return int(os.environ.get("STUDY_THREADS") or 1)
-
-
-def cards():
-    """Name the graphics cards of the machine, whether or not they are used."""
-    return (_output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or "").splitlines()
+def earlier_code(folders):
+    """Say how many runs were made at another commit than today's; nothing where none was."""
+    now = commit()["commit"]
+    made = [read_json(folder / RECORD).get("commit") for folder in folders]
+    earlier = [one for one in made if one and now and one != now]
+    words = f"{len(earlier)} runs were made by earlier code, at {len(set(earlier))} commits"
+    return f"{words}; their numbers stand" if earlier else ""
 
 
 def file_digests(folder, names):
@@ -55,19 +64,14 @@ def file_digests(folder, names):
     return {name: {"size": len(it), "sha256": sha256(it).hexdigest()} for name, it in kept.items()}
 
 
-def check_sizes(folder):
-    """Say which file of a run has not the size that it was left with; None where all have."""
-    return next(check_files(folder, read=False), None)
-
-
 def check_files(folder, *, read=True):
     """Say of each file of a run what is wrong with it; without `read` by its size alone."""
     try:
         left = read_json(folder / RECORD)["files"]
         left = [(folder / name, left[name]["size"], left[name]["sha256"]) for name in left]
     except (StateError, KeyError, TypeError):
-        left = []
         yield f"{RECORD}: cannot be read, or does not say which files the run left"
+        return
     for path, size, digest in left:
         if not path.is_file():
             if path.name not in NOT_COMMITTED:
@@ -76,17 +80,3 @@ def check_files(folder, *, read=True):
             yield f"{path.name}: has {found} bytes, and {size} were written"
         elif read and sha256(path.read_bytes()).hexdigest() != digest:
             yield f"{path.name}: is not the file that was written: its SHA-256 is another"
-
-
-def _output(*words):
-    try:
-        said = subprocess.check_output(words, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
-        return said.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _processor():
-    path = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", path.read_text("utf-8") if path.exists() else "")
-    return names[0] if names else platform.processor()

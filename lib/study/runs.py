@@ -1,28 +1,34 @@
 """The runs of a profile: which there are, where they lie, and what is still to be done.
 
-A run is a pure function of its settings, the images, its fold and its seed. Its folder's name
-carries a digest of the first three, so that a run is done when its folder is there and whole.
+A run is a function of settings, images, fold and seed; a digest of the first three is in its name.
 """
 
 import contextlib
 import fcntl
 import hashlib
 import json
+import shutil
+from collections import namedtuple
 from dataclasses import dataclass
-from operator import itemgetter
 
 import yaml
 
 from lib.data import files, source
 from lib.data.dataset import data_record
-from lib.data.files import DataError, StateError, relative
+from lib.data.files import NOTEBOOKS, PARAMS, DataError, StateError, relative
 from lib.data.splits import make_split
 from lib.study import params, schema
-from lib.study.provenance import check_sizes
+from lib.study.provenance import RECORD, check_files, file_digests
 
 RUN_FILES = ("params.yaml", "history.csv", "metrics.csv", "cells.csv", "cells.json")
-RUN_FILES += ("examples.npz", "provenance.json")
-ENSEMBLE_FILES = ("cells.csv", "cells.json", "provenance.json")
+RUN_FILES += ("examples.npz", RECORD)
+ENSEMBLE_FILES = ("cells.csv", "cells.json", RECORD)
+CHAPTERS = ("01_data", "02_augmentation", "03_weight_maps", "04_training")
+# These read what the runs left, and the rules.
+SUMMARIES = ("05_evaluation", "06_report")
+RULES = ("claims.yaml", "published.csv", "published_curves.csv")
+# A run, the references or a page that is still to be done: what it makes and waits for, and why.
+Job = namedtuple("Job", ["name", "target", "needs", "why"])
 
 
 @dataclass(frozen=True)
@@ -58,9 +64,8 @@ def prepare(profile):
     record = data_record(source.find_source(profile.settings.data))
     path = profile.outputs / "data.json"
     if path.exists():
-        before = files.read_json(path)
-        same = ("digests", "source") if record["source"] == "phantom" else ("digests", "known")
-        if all(before.get(key) == record[key] for key in same):
+        before = read_record(profile.outputs)
+        if all(before.get(key) == record[key] for key in ("digests", "known")):
             return before
         if record["source"] == "phantom" and before.get("source") != "phantom":
             raise StateError(
@@ -73,94 +78,66 @@ def prepare(profile):
 
 def read_record(outputs):
     """Read data.json of a profile; StateError where it is missing or broken."""
-    path = outputs / "data.json"
     try:
-        return files.read_json(path)
+        return files.read_json(outputs / "data.json")
     except StateError as error:
-        raise StateError(
-            f"{error}; remove the file, and `make reproduce` writes it anew"
-        ) from error
+        raise StateError(f"{error}; remove it, and `make reproduce` writes it anew") from error
 
 
 def split_of(settings, fold, record):
-    """Make the split of a fold.
-
-    Returns
-    -------
-    splits.Split
-
-    Raises
-    ------
-    DataError
-        If the fold names a video that is not there, or a side would have no frame.
-    """
-    shares = settings.split.model_dump()
+    """Make the `Split` of a fold; DataError if it cannot be made of the frames there are."""
     try:
-        return make_split(fold, record["labelled"], **shares)
+        return make_split(fold, record["labelled"], **settings.split.model_dump())
     except ValueError as error:
         raise DataError(f"grid.seeds: {error}") from error
 
 
+def digest_of(content):
+    """Name what something is made from: a SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def plan(profile, record):
-    """List the runs of a profile, every arm once before any twice."""
-    wanted = [
-        (seed, fold, arm)
-        for arm in profile.settings.grid.arms
-        for fold, count in profile.arms[arm].grid.seeds.items()
-        for seed in range(count)
-    ]
-    runs = [
-        _run(profile, record, arm, fold, seed)
-        for seed, fold, arm in sorted(wanted, key=itemgetter(0))
-    ]
-    groups = {}
-    for run in runs:
-        if run.settings.evaluation.turns:
-            groups.setdefault((run.arm, run.fold, run.digest), []).append(run)
-    means = [
-        Run(arm, fold, "seeds", digest, group[0].settings, tuple(run.name for run in group))
-        for (arm, fold, digest), group in groups.items()
-        if len(group) > 1
-    ]
-    return runs + means
+    """List the runs of a profile, every arm once before any twice, and then means over seeds."""
+    runs, means = [], []
+    for arm in profile.settings.grid.arms:
+        for fold, count in profile.arms[arm].grid.seeds.items():
+            settings = params.arm_on(profile.arms[arm], fold)
+            digest = digest_of([schema.relevant(settings, fold), record["digests"]])[:8]
+            own = [Run(arm, fold, seed, digest, settings) for seed in range(count)]
+            runs += own
+            if settings.evaluation.turns and count > 1:
+                needs = tuple(run.name for run in own)
+                means.append(Run(arm, fold, "seeds", digest, settings, needs))
+    return sorted(runs, key=lambda run: run.seed) + means
 
 
-def _run(profile, record, arm, fold, seed):
-    settings = params.arm_on(profile.arms[arm], fold)
-    content = json.dumps([schema.relevant(settings, fold), record["digests"]], sort_keys=True)
-    return Run(arm, fold, seed, hashlib.sha256(content.encode()).hexdigest()[:8], settings)
-
-
-def find(profile, runs, name):
-    """Find a run by the name of its folder; StateError lists what there is."""
-    for run in runs:
-        if run.name == name:
-            return run
-    near = sorted(run.name for run in runs if run.arm == name.partition("-")[0])
-    raise StateError(
-        f"{name}: no run of {relative(profile.path)}; there are {', '.join(near or ['none'])}"
-    )
+def find(profile, name):
+    """Find a run by the name of its folder, and with it all runs and the record of the data."""
+    record = read_record(profile.outputs)
+    planned = plan(profile, record)
+    found = {run.name: run for run in planned}
+    if name not in found:
+        near = [run.name for run in planned if run.arm == name.partition("-")[0]] or ["none"]
+        where = f"no run of {relative(profile.path)}; there are {', '.join(sorted(near))}"
+        raise StateError(f"{name}: {where}")
+    return found[name], planned, record
 
 
 def locate(run, profile):
     """Find the whole folder of a run, in the profile's outputs or in those of another profile."""
-    own = run.folder(profile.outputs)
     others = sorted(profile.outputs.parent.glob(f"*/runs/{run.name}"))
-    for folder in [own, *others]:
-        if fault_of(folder, run.seed) is None:
-            return folder
-    return None
+    found = [run.folder(profile.outputs), *others]
+    return next((folder for folder in found if fault_of(folder, run.seed) is None), None)
 
 
 def fault_of(folder, seed=0):
     """Say what a run's folder lacks, or None where it is whole (sizes; digests are verify's)."""
     names = ENSEMBLE_FILES if seed == "seeds" else RUN_FILES
     missing = [name for name in names if not (folder / name).is_file()]
-    if len(missing) == len(names):
-        return "not there"
     if missing:
-        return f"{missing[0]} is missing"
-    return check_sizes(folder)
+        return "not there" if len(missing) == len(names) else f"{missing[0]} is missing"
+    return next(check_files(folder, read=False), None)
 
 
 def why(run, profile):
@@ -173,37 +150,34 @@ def why(run, profile):
         return "begun"
     for other in sorted(folder.parents[2].glob(f"{run.arm}-*/{run.fold}/{folder.name}")):
         with contextlib.suppress(OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-            before = yaml.safe_load((other / "params.yaml").read_text(encoding="utf-8"))
-            if changes := _changes(before["settings"], run.settings.model_dump()):
-                return f"settings: {changes}"
-            return "other images"
+            before = yaml.safe_load((other / "params.yaml").read_text(encoding="utf-8"))["settings"]
+            changes = [
+                f"{section}.{key} {old} -> {value}"
+                for section, values in run.settings.model_dump(exclude={"grid", "data"}).items()
+                for key, value in values.items()
+                if (old := before.get(section, {}).get(key, value)) != value
+            ]
+            return f"settings: {', '.join(changes)}" if changes else "other images"
     return "new"
 
 
-def _changes(before, now):
-    found = []
-    for section, values in now.items():
-        for key, value in values.items():
-            old = before.get(section, {}).get(key, value)
-            if section not in ("grid", "data") and old != value:
-                found.append(f"{section}.{key} {old} -> {value}")
-    return ", ".join(found)
-
-
-def begin(run, profile, record):
-    """Make the folder of a run under way, or take up what an interrupted run left there."""
+@contextlib.contextmanager
+def under_way(run, profile, record):
+    """Work in the folder of a run under way, new or interrupted; whole, it gets its name."""
     folder = run.partial(profile.outputs)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "error.txt").unlink(missing_ok=True)
-    write_run(folder, run, record)
-    return folder
-
-
-def write_run(folder, run, record):
-    """Write params.yaml of a run: all that notebook 04 needs."""
-    content = {name: getattr(run, name) for name in ("arm", "fold", "seed", "digest")}
-    content |= {"data": record, "settings": run.settings.model_dump()}
-    files.write_yaml(folder / "params.yaml", content)
+    with locked(folder, run.name):
+        (folder / "error.txt").unlink(missing_ok=True)
+        write_run(folder, run, record)
+        yield folder
+        left = files.read_json(folder / RECORD) | {"files": file_digests(folder, RUN_FILES)}
+        files.write_json(folder / RECORD, left)
+        if fault := fault_of(folder, run.seed):
+            raise StateError(f"{relative(folder)}: {fault}; the same command makes it again")
+        for name in ("checkpoints", "figures"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in (".lock", "kernel.log"):
+            (folder / name).unlink(missing_ok=True)
+        files.publish(folder, run.folder(profile.outputs))
 
 
 @contextlib.contextmanager
@@ -214,18 +188,68 @@ def locked(folder, what):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StateError(
-                f"{relative(folder)}: another process works on {what}; wait for it, or end it"
-            ) from error
+            said = f"another process works on {what}; wait for it, or end it"
+            raise StateError(f"{relative(folder)}: {said}") from error
         yield
 
 
-def read_run(folder):
-    """Read params.yaml of a run's folder."""
-    path = folder / "params.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return content | {"settings": schema.Settings.model_validate(content["settings"])}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise StateError(f"{relative(path)}: not the settings of a run: {reason}") from error
+def write_run(folder, run, record):
+    """Write params.yaml of a run: all that notebook 04 needs."""
+    content = {name: getattr(run, name) for name in ("arm", "fold", "seed", "digest")}
+    content |= {"data": record, "settings": run.settings.model_dump()}
+    files.write_yaml(folder / "params.yaml", content)
+
+
+def fingerprint(page, profile, record, runs):
+    """Name what a page is made from: its notebook, the data, and the runs it reads."""
+    # Not lib/: most changes there change no number, and `make report` writes all pages anew.
+    cards = {arm: card.model_dump() for arm, card in profile.cards.items()}
+    content = [_text(NOTEBOOKS / f"{page}.ipynb"), record["digests"], cards]
+    content.append(profile.settings.model_dump())
+    if page in SUMMARIES:
+        content.append([run.name for run in runs if locate(run, profile)])
+        content += [_text(PARAMS / name) for name in RULES]
+    return digest_of(content)[:16]
+
+
+def references_key(record, runs):
+    """Name what the scores of baselines and ceilings depend on."""
+    folds = sorted({run.fold for run in runs})
+    sizes = sorted({run.settings.image.size for run in runs})
+    split = runs[0].settings.split.model_dump() if runs else {}
+    return digest_of([record["digests"], folds, sizes, split])[:16]
+
+
+def page_path(page, outputs):
+    """Where a notebook is shown as a page."""
+    return outputs / ("report.html" if page == "06_report" else f"chapters/{page}.html")
+
+
+def jobs(profile, record):
+    """List what is still to be done, each after all that it waits for."""
+    outputs, runs, found = profile.outputs, plan(profile, record), {}
+
+    def add(name, target, needs, reason):
+        waits = [found[need].target for need in needs if need in found]
+        found[name] = Job(name, relative(target), waits, reason)
+
+    for run in runs:
+        if locate(run, profile) is None:
+            add(run.name, run.folder(outputs) / "provenance.json", run.needs, why(run, profile))
+    key = references_key(record, runs)
+    if key not in _text(outputs / "references.json"):
+        add("references", outputs / ".done" / f"references-{key}", (), "new")
+    for page in CHAPTERS + SUMMARIES:
+        key = fingerprint(page, profile, record, runs)
+        done = key in _text(outputs / "notebooks" / f"{page}.ipynb")
+        done = done and page_path(page, outputs).is_file()
+        reads = list(found) if page in SUMMARIES else []
+        if reads or not done:
+            reason = "what it shows is made anew" if done else "new or changed"
+            add(page, outputs / ".done" / f"{page}-{key}", reads, reason)
+    return list(found.values())
+
+
+def _text(path):
+    """Read a file, empty where it is not there; what is made from a key has that key in it."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

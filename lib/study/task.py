@@ -1,81 +1,57 @@
 """What notebook 04 trains: a run of the grid, or a short one for whoever opens it by hand."""
 
 import tempfile
-from dataclasses import dataclass
+from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from lib.data import files, source
 from lib.data.arrays import load_side
 from lib.data.dataset import data_record, shown_frames, shown_step
-from lib.data.splits import Split
 from lib.network import inference, training
 from lib.scoring.pixels import one_answer
 from lib.scoring.segment import segment
 from lib.scoring.truth import score_frames, score_readings
 from lib.study import params, provenance, runs, schema
 
-
-@dataclass(frozen=True)
-class Task:
-    """One training: its settings, its frames, and the folder that gets what it leaves."""
-
-    folder: Path
-    arm: str
-    fold: str
-    seed: int
-    settings: schema.Settings
-    record: dict
-
-    @property
-    def split(self):
-        """Frames of the run. A trial is scored on every second validation frame instead."""
-        split = runs.split_of(self.settings, self.fold, self.record)
-        if self.settings.evaluation.side == "test":
-            return split
-        return Split(split.fold, split.train, split.validation, split.validation[1::2])
+# One training: the folder for what it leaves, its settings, the record of its data, its frames.
+Task = namedtuple("Task", ["folder", "arm", "fold", "seed", "settings", "record", "split"])
 
 
 def open_task(folder="", *, params_file, arm, fold, seed, updates):
-    """Open the run of a folder, or a short one of an arm in a folder of its own.
+    """Open the run in a folder, or a short one of an arm in a folder of its own, as a `Task`.
 
-    Parameters
-    ----------
-    folder : str
-        Folder of a run under way, from `runs.begin`; empty for a short training.
-    params_file, arm, fold : str
-        Of the short training.
-    seed, updates : int
-        Of the short training.
-
-    Returns
-    -------
-    Task
-
-    Raises
-    ------
-    ParamsError, DataError, StateError
-        If the params file, the images or the folder are not as they have to be.
+    ParamsError, DataError or StateError if params file, images or folder are not as they have to
+    be. A trial of a scan is scored on every second validation frame instead of test frames.
     """
-    if folder:
-        run = runs.read_run(Path(folder))
-        names = ("arm", "fold", "seed", "settings")
-        return Task(Path(folder), *(run[name] for name in names), run["data"])
-    profile = params.load(params_file)
-    if arm not in profile.arms:
-        raise params.ParamsError(f"arm: {arm!r} is no arm of {profile.name}")
-    record = data_record(source.find_source(profile.settings.data))
-    short = {"training.updates": updates, "training.epoch_updates": max(1, updates // 5)}
-    settings = schema.changed(schema.arm_on(profile.arms[arm], fold), short)
-    folder = Path(tempfile.mkdtemp())
-    runs.write_run(folder, runs.Run(arm, fold, seed, "", settings), record)
-    return Task(folder, arm, fold, seed, settings, record)
+    if not folder:
+        profile, folder = params.load(params_file), tempfile.mkdtemp()
+        if arm not in profile.arms:
+            raise params.ParamsError(f"arm: {arm!r} is no arm of {profile.name}")
+        record = data_record(source.find_source(profile.settings.data))
+        short = {"training.updates": updates, "training.epoch_updates": max(1, updates // 5)}
+        settings = schema.changed(schema.arm_on(profile.arms[arm], fold), short)
+        runs.write_run(Path(folder), runs.Run(arm, fold, seed, "", settings), record)
+    path = Path(folder) / "params.yaml"
+    try:
+        run = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = schema.Settings.model_validate(run["settings"])
+        arm, fold, seed, record = (run[name] for name in ("arm", "fold", "seed", "data"))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise files.StateError(f"{path}: not the settings of a run: {reason}") from error
+    split = runs.split_of(settings, fold, record)
+    if settings.evaluation.side == "validation":
+        split = replace(split, test=split.validation[1::2])
+    return Task(Path(folder), arm, fold, seed, settings, record, split)
 
 
-def score(task, data, model):
-    """Predict validation and test frames, score them, and keep what was found."""
-    split, settings = task.split, task.settings
+def finish(task, data, model, history):
+    """Predict validation and test frames, score and keep them; return scores and the record."""
+    folder, split, settings = task.folder, task.split, task.settings
     pairs = list(dict.fromkeys([*split.validation, *split.test]))
     images, _ = load_side(data, pairs, settings)
     answers = {"": inference.predict(model, images)}
@@ -86,60 +62,17 @@ def score(task, data, model):
         for prefix, answer in answers.items()
         for name, values in inference.split_maps(answer, settings.training.target).items()
     }
-    inference.save_predictions(task.folder / "predictions.npz", pairs, kept)
-    return score_predictions(task, data)
-
-
-def score_predictions(task, data):
-    """Score what predictions.npz of a run holds; as `score`, without the network."""
-    split, settings, folder = task.split, task.settings, task.folder
-    pairs, maps = inference.read_predictions(folder / "predictions.npz")
-    places = [pairs.index(pair) for pair in split.test]
-    probabilities = maps["probability"][places]
-    threshold = settings.evaluation.threshold
-    metrics = score_frames(data, split.test, probabilities, threshold)
+    path, threshold = folder / "predictions.npz", settings.evaluation.threshold
+    inference.save_predictions(path, pairs, kept)
+    maps = inference.mean_predictions([path], turned=False)
+    tested = np.stack([maps[pair][0] for pair in split.test])
+    metrics = score_frames(data, split.test, tested, threshold)
     files.write_table(folder / "metrics.csv", metrics)
-    cells, constants = score_readings(data, split, [folder / "predictions.npz"], settings)
+    cells, constants = score_readings(data, split, [path], settings)
     files.write_table(folder / "cells.csv", cells)
     files.write_json(folder / "cells.json", constants)
-    _keep_examples(task, data, maps, pairs, constants["False"])
-    return metrics, cells
-
-
-def _keep_examples(task, data, maps, pairs, constants):
-    """Keep what was found in the frames that are shown."""
-    shown = shown_frames(task.split.test, task.settings.evaluation.examples)
-    step = shown_step(data.shape)
-    probabilities, cells = [], []
-    for pair in shown.values():
-        probability = maps["probability"][pairs.index(pair)]
-        inside = maps.get("inside", maps["probability"])[pairs.index(pair)]
-        arguments = constants["constants"][constants["chosen"]]
-        found = segment(probability, data.shape, inside=inside, **arguments)
-        probabilities.append(inference.quantise(probability))
-        cells.append(np.uint16(found[::step, ::step]))
-    np.savez_compressed(
-        task.folder / "examples.npz",
-        role=list(shown),
-        video=[video for video, _ in shown.values()],
-        frame=[frame for _, frame in shown.values()],
-        probability=probabilities,
-        cells=cells,
-    )
-
-
-def record_run(task, history, model):
-    """Keep the network, and the record of where all this came from.
-
-    Returns
-    -------
-    dict
-        As in provenance.json: status is completed or diverged.
-    """
-    training.save_model(model, task.folder / "model.keras")
-    pairs, maps = inference.read_predictions(task.folder / "predictions.npz")
-    tested = maps["probability"][[pairs.index(pair) for pair in task.split.test]]
-    threshold = task.settings.evaluation.threshold
+    _keep_examples(task, data, maps, constants["False"])
+    training.save_model(model, folder / "model.keras")
     record = provenance.collect(task.record) | training.device()
     record |= {
         "status": "diverged" if training.diverged(history) else "completed",
@@ -149,13 +82,21 @@ def record_run(task, history, model):
         "marked": float(np.mean(tested >= threshold)),
         "wall_seconds": float(history.seconds.sum()),
     }
-    files.write_json(task.folder / "provenance.json", record)
-    return record
+    files.write_json(folder / "provenance.json", record)
+    return metrics, record
 
 
-def read_examples(folder):
-    """Read the frames that a run kept, by role: video, frame, probability and cells."""
-    names = ("role", "video", "frame", "probability", "cells")
-    kept = files.read_arrays(folder / "examples.npz", "frames of a run", names)
-    rows = zip(*(kept[name] for name in names), strict=True)
-    return {str(row[0]): dict(zip(names, row, strict=True)) for row in rows}
+def _keep_examples(task, data, maps, constants):
+    """Keep what was found in the frames that are shown."""
+    step, count = shown_step(data.shape), task.settings.evaluation.examples
+    roles, pairs = zip(*shown_frames(task.split.test, count).items(), strict=True)
+    arguments = constants["constants"][constants["chosen"]]
+    found = [segment(maps[at][0], data.shape, inside=maps[at][1], **arguments) for at in pairs]
+    np.savez_compressed(
+        task.folder / "examples.npz",
+        role=roles,
+        video=[video for video, _ in pairs],
+        frame=[frame for _, frame in pairs],
+        probability=[inference.quantise(maps[pair][0]) for pair in pairs],
+        cells=np.uint16(found)[:, ::step, ::step],
+    )

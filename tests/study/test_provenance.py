@@ -1,11 +1,14 @@
 """The record of code, versions and machine, and the digests of a run's files."""
 
 import json
+import os
 import platform
 import subprocess
+import sys
 
 import pytest
 
+from lib.data.files import ROOT
 from lib.study import provenance
 
 NAMES = ("history.csv", "metrics.csv", "provenance.json")
@@ -40,31 +43,46 @@ def test_commit_is_named_and_results_do_not_make_the_code_dirty(repository):
     assert provenance.commit() == {"commit": head, "dirty": True}
 
 
+def test_runs_of_earlier_code_are_counted(repository, monkeypatch):
+    head = git(repository, "rev-parse", "HEAD").strip()
+    folders = []
+    for number, commit in enumerate([head, "abc", "abc", "def", None]):
+        folders.append(repository / str(number))
+        folders[-1].mkdir()
+        record = {"files": {}, "commit": commit}
+        (folders[-1] / "provenance.json").write_text(json.dumps(record))
+    assert provenance.earlier_code(folders) == (
+        "3 runs were made by earlier code, at 2 commits; their numbers stand"
+    )
+    assert provenance.earlier_code(folders[:1]) == ""
+    monkeypatch.setenv("PATH", "")
+    assert provenance.earlier_code(folders) == ""
+
+
 def test_without_git_nothing_is_known(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert provenance.commit() == {"commit": None, "dirty": None}
 
 
-def test_record_names_data_versions_and_machine(monkeypatch):
-    monkeypatch.setenv("STUDY_THREADS", "3")
+@pytest.mark.parametrize(("given", "threads"), [("3", 3), ("", 1)])
+def test_a_run_has_the_threads_that_make_gives_it_or_one(given, threads):
+    asked = [sys.executable, "-c", "from lib.study import provenance; print(provenance.THREADS)"]
+    environ = os.environ | {"STUDY_THREADS": given}
+    assert int(subprocess.check_output(asked, cwd=ROOT, env=environ)) == threads
+
+
+def test_record_names_data_versions_and_machine():
     data = {"source": "phantom", "digests": {"images": "0" * 64}}
     record = json.loads(json.dumps(provenance.collect(data)))
-    assert (record["data"], record["threads"]) == (data, 3)
+    assert (record["data"], record["threads"]) == (data, provenance.THREADS)
     assert record["python"] == platform.python_version()
     assert {"tensorflow", "keras", "numpy", "papermill"} <= record["packages"].keys()
     assert record["hardware"]["cores"] > 0
     assert record["hardware"]["processor"]
-    monkeypatch.delenv("STUDY_THREADS")
-    assert provenance.threads() == 1
 
 
-def test_cards_are_those_that_the_driver_names(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert provenance.cards() == []
-    driver = tmp_path / "nvidia-smi"
-    driver.write_text("#!/bin/sh\necho NVIDIA One\necho NVIDIA Two\n")
-    driver.chmod(0o755)
-    assert provenance.cards() == ["NVIDIA One", "NVIDIA Two"]
+def size_fault(folder):
+    return next(provenance.check_files(folder, read=False), None)
 
 
 @pytest.fixture
@@ -81,27 +99,27 @@ def test_whole_run_has_no_faults_with_or_without_its_network(run):
     digests = provenance.file_digests(run, NAMES)
     assert list(digests) == ["history.csv", "metrics.csv", "model.keras"]
     (run / "model.keras").unlink()
-    assert provenance.check_sizes(run) is None
+    assert size_fault(run) is None
     assert list(provenance.check_files(run)) == []
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "model.keras"])
 def test_cut_file_is_seen_by_its_size(run, name):
     (run / name).write_text("0.6")
-    assert provenance.check_sizes(run) == f"{name}: has 3 bytes, and 6 were written"
-    assert list(provenance.check_files(run)) == [provenance.check_sizes(run)]
+    assert size_fault(run) == f"{name}: has 3 bytes, and 6 were written"
+    assert list(provenance.check_files(run)) == [size_fault(run)]
 
 
 def test_changed_digit_is_seen_by_the_digest_alone(run):
     (run / "metrics.csv").write_text("0.624\n")
-    assert provenance.check_sizes(run) is None
+    assert size_fault(run) is None
     (fault,) = provenance.check_files(run)
     assert fault.startswith("metrics.csv: is not the file that was written")
 
 
 def test_missing_file_and_broken_record(run):
     (run / "history.csv").unlink()
-    assert provenance.check_sizes(run) == "history.csv: is missing"
+    assert size_fault(run) == "history.csv: is missing"
     for text in ("{", "{}", '{"files": {"history.csv": 3}}'):
         (run / "provenance.json").write_text(text)
-        assert provenance.check_sizes(run).startswith("provenance.json: cannot be read")
+        assert size_fault(run).startswith("provenance.json: cannot be read")

@@ -4,8 +4,8 @@ import pytest
 
 from lib.data import files
 from lib.data.files import StateError
-from lib.study import jobs, params, runs
-from lib.study.provenance import file_digests
+from lib.page import commands
+from lib.study import params, runs
 
 RECORD = {"digests": {"images": "1", "silver": "2", "gold": "3"}, "source": "folder"}
 OTHER = {"digests": {"images": "4", "silver": "2", "gold": "3"}, "source": "folder"}
@@ -19,12 +19,10 @@ def profile(tmp_path, monkeypatch):
 
 def finish(run, profile):
     """Leave what a finished run leaves, with a word in each file."""
-    folder = runs.begin(run, profile, RECORD)
-    for name in runs.RUN_FILES[1:-1]:
-        (folder / name).write_text("whole", encoding="utf-8")
-    digests = file_digests(folder, runs.RUN_FILES)
-    files.write_json(folder / "provenance.json", {"files": digests})
-    files.publish(folder, run.folder(profile.outputs))
+    with runs.under_way(run, profile, RECORD) as folder:
+        for name in runs.RUN_FILES[1:-1]:
+            (folder / name).write_text("whole", encoding="utf-8")
+        files.write_json(folder / "provenance.json", {"commit": "abc"})
 
 
 def test_the_name_of_a_run_depends_on_settings_and_images_alone(profile):
@@ -80,16 +78,43 @@ def test_two_processes_do_not_work_on_one_folder(tmp_path):
         pass
 
 
-def test_what_is_published_is_cleaned_by_force_alone():
+def test_a_run_that_lacks_a_file_gets_no_name_and_goes_on_where_it_was(profile):
+    run = runs.plan(profile, RECORD)[0]
+    checkpoints = run.partial(profile.outputs) / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    lacks = pytest.raises(StateError, match=r"history\.csv is missing; the same command makes it")
+    with lacks, runs.under_way(run, profile, RECORD) as folder:
+        files.write_json(folder / "provenance.json", {})
+    assert not run.folder(profile.outputs).exists()
+    assert runs.why(run, profile) == "begun"
+    assert checkpoints.is_dir()
+    finish(run, profile)
+    left = {path.name for path in run.folder(profile.outputs).iterdir()}
+    assert left == set(runs.RUN_FILES)
+
+
+def test_a_run_is_found_by_its_name_or_those_that_there_are_are_named(profile):
+    files.write_json(profile.outputs / "data.json", RECORD)
+    first, planned, record = runs.find(profile, runs.plan(profile, RECORD)[0].name)
+    assert (first, record) == (planned[0], RECORD)
+    with pytest.raises(StateError, match=rf"no run of params/smoke\.yaml; there are {first.name}"):
+        runs.find(profile, f"{first.arm}-0/last/seed0")
+
+
+def test_what_is_published_is_cleaned_by_force_alone(monkeypatch):
+    monkeypatch.delenv("STUDY_FORCE", raising=False)
     with pytest.raises(StateError, match="FORCE=1"):
-        jobs.clean(params.load("study"), force=False)
+        commands.clean(params.load("study"))
     assert (params.load("study").outputs / "runs").is_dir()
 
 
 def test_what_waits_is_named_with_its_reason(profile, monkeypatch):
-    monkeypatch.setattr(jobs, "fingerprint", lambda *_: "f")
-    todo = jobs.jobs(profile, RECORD)
-    assert [job.kind for job in todo[:4]] == ["run"] * 4
+    monkeypatch.setattr(runs, "fingerprint", lambda *_: "f")
+    todo = runs.jobs(profile, RECORD)
+    assert [job.target.partition("/runs/")[2] for job in todo[:4]] == [
+        f"{run.name}/provenance.json" for run in runs.plan(profile, RECORD)
+    ]
+    assert {job.why for job in todo} == {"new", "new or changed"}
     report = todo[-1]
     assert report.name == "06_report"
     assert set(report.needs) >= {job.target for job in todo[:4]}
