@@ -6,7 +6,7 @@ import nbformat
 
 from lib.data import files
 from lib.data.files import DataError, StateError, relative
-from lib.page import html
+from lib.page import export
 from lib.study import execute, jobs, notebooks, runs
 from lib.study.command import load, main
 from lib.study.tables import write_tables
@@ -26,7 +26,7 @@ def write_page(profile, name):
     wanted = jobs.fingerprint(name, profile, record, runs.plan(profile, record))
     notebook.metadata["study"] = {"fingerprint": wanted}
     files.write_text(beside, nbformat.writes(notebook) + "\n")
-    html.write_page(
+    export.write_page(
         beside, jobs.page_path(name, profile.outputs), **_page_words(name, profile.outputs)
     )
     beside.replace(path)
@@ -74,7 +74,7 @@ def compare(first):
         "07_compare", target, {"a": str(pair[0].path), "b": str(pair[1].path)}, "[compare] "
     )
     page = files.OUTPUTS / f"{name}.html"
-    html.write_page(target, page)
+    export.write_page(target, page)
     print(f"the comparison is {relative(page)}")
 
 
