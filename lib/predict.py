@@ -9,7 +9,9 @@ import math
 import os
 import signal
 import sys
+import tempfile
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 if __name__ == "__main__":  # the packages below take seconds, in which Ctrl-C is a line, too
@@ -22,9 +24,10 @@ import PIL.Image
 import roifile
 import tifffile
 import yaml
-from skimage.color import hsv2rgb
-from skimage.measure import find_contours, regionprops
-from skimage.segmentation import find_boundaries
+from skimage.color import label2rgb
+from skimage.exposure import rescale_intensity
+from skimage.measure import find_contours, regionprops, regionprops_table
+from skimage.segmentation import mark_boundaries
 from tqdm import tqdm
 
 from lib.data import files
@@ -37,7 +40,6 @@ from lib.study.schema import Settings
 
 NETWORK = files.ROOT / "models" / "hela_128"
 NETWORK_FILES = ("params.yaml", "cells.json", "model.keras")
-LINE = (230, 159, 0)
 FAR = 1.5  # times larger or smaller than those of its data, a network no longer knows cells
 
 
@@ -89,9 +91,22 @@ class Network:
             raise StateError(f"{relative(path)}: is not that of a run ({reason})") from error
         if self.settings.evaluation.side == "validation":
             self.words += "; a trial of a scan, not scored on test frames"
-        self.pixel = _micrometres(pixel, own) if pixel else None
+        self.pixel = self._micrometres(pixel, own) if pixel else None
         # Pixels of a frame of the data that a pixel of the user's images is wide.
         self.zoom = self.pixel / own if pixel else 1
+
+    @staticmethod
+    def _micrometres(typed, own):
+        try:
+            size = float(typed.replace(",", "."))
+        except ValueError:
+            size = math.nan
+        if own and own / 10 <= size <= own * 10:
+            return size
+        may = (
+            f"give {own / 10:g} to {own * 10:g}" if own else "leave it out, the network knows none"
+        )
+        raise DataError(f"PIXEL={typed}: is no size in micrometres that can be used; {may}")
 
     @cached_property
     def model(self):
@@ -117,17 +132,6 @@ def _known(folder):
 def _some(things):
     names = [str(thing) for thing in things]
     return ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
-
-
-def _micrometres(typed, own):
-    try:
-        size = float(typed.replace(",", "."))
-    except ValueError:
-        size = math.nan
-    if own and own / 10 <= size <= own * 10:
-        return size
-    may = f"give {own / 10:g} to {own * 10:g}" if own else "leave it out, the network knows none"
-    raise DataError(f"PIXEL={typed}: is no size in micrometres that can be used; {may}")
 
 
 def find_cells(image, network, name="", grey=None):
@@ -173,18 +177,18 @@ def predict_tiles(image, model, answer, name=""):
     sizes = model.input_shape[1:3]
     short = [(0, max(0, size - own)) for size, own in zip(sizes, image.shape, strict=True)]
     whole = np.pad(image, short, mode="symmetric")
-    rows, columns = (
+    starts = (
         np.linspace(0, own - size, 1 + math.ceil(2 * (own - size) / size)).round().astype(int)
         for own, size in zip(whole.shape, sizes, strict=True)
     )
-    weight = np.outer(*(1 - abs(np.linspace(-1, 1, size + 2)[1:-1]) for size in sizes))[..., None]
+    places = list(product(*starts))
+    weight = np.outer(*(np.bartlett(size + 2)[1:-1] for size in sizes))[..., None]
     total, weights = np.zeros((*whole.shape, model.output_shape[-1])), np.zeros((*whole.shape, 1))
-    for row in tqdm(rows, str(name), leave=False, delay=2, disable=len(rows) == 1, unit="tiles"):
-        boxes = [np.s_[row : row + sizes[0], column : column + sizes[1]] for column in columns]
-        tiles = answer(model, np.stack([whole[box] for box in boxes]))
-        for box, tile in zip(boxes, tiles, strict=True):
-            total[box] += weight * tile
-            weights[box] += weight
+    alone = len(places) == 1
+    for row, column in tqdm(places, name, leave=False, delay=2, disable=alone, unit="tiles"):
+        box = np.s_[row : row + sizes[0], column : column + sizes[1]]
+        total[box] += weight * answer(model, whole[box][None])[0]
+        weights[box] += weight
     return (total / weights)[: image.shape[0], : image.shape[1]]
 
 
@@ -246,34 +250,27 @@ def link(frames):
 
 def write_cells(out, name, image, cells, pixel):
     """Write cells as labels, outlines, colours, table and ImageJ ROIs; return the files' names."""
-    low, high = np.percentile(image, [0.5, 99.5])
-    outlines = np.uint8(255 * np.clip((image - low) / max(high - low, 1e-9), 0, 1))
-    outlines = np.repeat(outlines[..., None], 3, axis=2)
-    outlines[find_boundaries(cells, mode="inner")] = LINE
-    # Hues a golden section apart: cells whose ids are near have different ones.
-    hues = np.arange(1, cells.max() + 1)[:, None] * [0.618, 0, 0] % 1 + [0, 0.7, 1]
-    colours = np.uint8(255 * np.vstack([[[0, 0, 0]], hsv2rgb(hues)]))[cells]
-    rows, rois = [], []
+    grey = rescale_intensity(image, tuple(np.percentile(image, [0.5, 99.5])), (0.0, 1.0))
+    outlines = mark_boundaries(grey, cells, color=(0.9, 0.62, 0), mode="inner")
+    table = regionprops_table(cells, properties=("label", "num_pixels", "centroid"))
+    table = pd.DataFrame(table).round(2).set_axis(["id", "area_px", "row", "column"], axis=1)
+    table["area_um2"] = (table.area_px * (pixel or np.nan) ** 2).round(3)
+    rois = []
     for region in regionprops(cells):
-        area = int(region.area)
-        place = [area, *np.round(region.centroid, 2), round(area * pixel**2, 3) if pixel else ""]
-        rows.append([region.label, *place])
         outline = max(find_contours(np.pad(region.image, 1), 0.5), key=len)
         # ImageJ counts from the corner of a pixel, and columns first.
         corners = (outline + region.bbox[:2] - 0.5)[:, ::-1]
         rois.append(roifile.ImagejRoi.frompoints(corners, name=f"{region.label:05d}"))
-    table = pd.DataFrame(rows, columns=["id", "area_px", "row", "column", "area_um2"])
-    paths = [out / f".{name}{ending}" for ending in RESULTS]
-    try:
+    with tempfile.TemporaryDirectory(prefix=".", dir=out) as beside:
+        paths = [Path(beside, name + ending) for ending in RESULTS]
         tifffile.imwrite(paths[0], cells, compression="zlib")
-        PIL.Image.fromarray(outlines).save(paths[1])
-        PIL.Image.fromarray(colours).save(paths[2])
+        for path, picture in zip(paths[1:3], (outlines, label2rgb(cells)), strict=True):
+            PIL.Image.fromarray(np.uint8(255 * picture)).save(path)
         table.to_csv(paths[3], index=False)
         roifile.roiwrite(paths[4], rois, mode="w")
-        return {os.replace(path, out / path.name[1:]) or path.name[1:] for path in paths}
-    finally:
         for path in paths:
-            path.unlink(missing_ok=True)
+            path.replace(out / path.name)
+    return {path.name for path in paths}
 
 
 if __name__ == "__main__":

@@ -26,21 +26,17 @@ def list_images(path):
     if path.is_file() and path.suffix.lower() in ENDINGS:
         return {path.stem: path}
     inside = sorted(path.iterdir()) if path.is_dir() else []
-    found = [file for file in inside if _is_image(file)]
+    # A user's image may be named like a result; but beside a result there is its table.
+    tables = [file.name for file in inside if file.name.endswith("_cells.csv")]
+    results = {table.removesuffix("_cells.csv") + end for table in tables for end in RESULTS}
+    found = [file for file in inside if file.suffix.lower() in ENDINGS and file.is_file()]
+    found = [file for file in found if file.name[0] != "." and file.name not in results]
     if not found:
         folders = ", ".join([file.name for file in inside if file.is_dir()][:8])
         cure = f"name one of the folders in it: {folders}" if folders else CURE
         raise DataError(f"{path}: no image ({', '.join(ENDINGS)}); {cure}")
     stems = Counter(file.stem.lower() for file in found)
     return {file.name if stems[file.stem.lower()] > 1 else file.stem: file for file in found}
-
-
-def _is_image(file):
-    if file.name.startswith(".") or file.suffix.lower() not in ENDINGS or not file.is_file():
-        return False
-    # A user's image may be named like a result; but beside a result there is its table.
-    stems = [file.name.removesuffix(end) for end in RESULTS if file.name.endswith(end)]
-    return not any(file.with_name(f"{stem}_cells.csv").exists() for stem in stems)
 
 
 def read_planes(path, name):
@@ -50,9 +46,10 @@ def read_planes(path, name):
     except Exception as error:  # the decoders share no class of errors
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise DataError(f"{path}: cannot be read ({reason or type(error).__name__})") from error
+    if len(planes) == 1:
+        return [(name, planes[0])]
     digits = len(str(len(planes)))
-    names = [f"{name}_{n:0{digits}d}" for n in range(1, len(planes) + 1)]
-    return zip(names if len(planes) > 1 else [name], planes, strict=True)
+    return ((f"{name}_{n:0{digits}d}", plane) for n, plane in enumerate(planes, 1))
 
 
 def _read_png(path):
