@@ -1,7 +1,6 @@
 """Pictures of frames, cells and weights, the frame viewer, and the network as a drawing."""
 
 import io
-import math
 from collections import Counter
 from pathlib import Path
 
@@ -72,20 +71,18 @@ def coloured(labels):
 
 
 @style()
-def strip(panels, *, columns=6, limits=(0, 1), bar=""):
-    """Draw arrays of one shape side by side, by title, each coloured by `picture`, as a Figure.
+def strip(panels, *, limits=(0, 1), bar=""):
+    """Draw arrays of one shape in a row, by title, each coloured by `picture`, as a Figure.
 
     All maps share one scale, `limits`, whose bar says `bar`, if anything.
     """
-    columns = min(columns, len(panels))
-    lines = math.ceil(len(panels) / columns)
     rows, cols = np.shape(next(iter(panels.values())))[:2]
-    figure = Figure(figsize=(9, lines * (9 / columns * rows / cols + 0.3)), layout="compressed")
-    bare = {"frameon": False, "xticks": [], "yticks": []}
-    grid = figure.subplots(lines, columns, squeeze=False, subplot_kw=bare)
-    for axes, (title, values) in zip(grid.flat, panels.items(), strict=False):
+    figure = Figure(figsize=(9, 9 / len(panels) * rows / cols + 0.3), layout="compressed")
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, values) in zip(grid, panels.items(), strict=True):
         axes.imshow(picture(values, limits))
         axes.set_title(title, size=8)
+        axes.set_axis_off()
     if bar:
         scale = figure.colorbar(ScalarMappable(Normalize(*limits)), ax=grid, label=bar, pad=0.02)
         scale.outline.set_visible(False)

@@ -62,18 +62,6 @@ def curves_panel(rows, *, label, ylim, plateau=False):
 
 
 @style()
-def history_plot(history):
-    """Draw loss and F1 of one training by epoch, on training and validation frames."""
-    figure = Figure(figsize=(8, 2.8))
-    for panel, name in zip(figure.subplots(1, 2), ("loss", "f1"), strict=True):
-        look = {"label": list(SIDES), "color": [*SIDES.values()], "ylabel": name, "ax": panel}
-        history.plot("epoch", [name, f"val_{name}"], **look)
-    # Running averages that have not settled make the first validation losses huge.
-    figure.axes[0].set_ylim(0, 1.4)
-    return figure
-
-
-@style()
 def f1_by_update(curves, *, colours, label):
     """Draw a validation score by update, a thin line a run; `colours` is by word of the arm."""
     figure = Figure(figsize=(9, 3.8))

@@ -46,20 +46,10 @@ class Measured:
         """Take a row of a result table; what has an arm ``against`` is a difference."""
         return cls(row.mean, row.ci_low, row.ci_high, hasattr(row, "against"))
 
-    @property
-    def higher(self):
-        """Whether the whole interval lies above zero."""
-        return self.low > 0
-
-    @property
-    def lower(self):
-        """Whether the whole interval lies below zero."""
-        return self.high < 0
-
-    @property
-    def undecided(self):
-        """Whether zero lies in the interval, or no interval is known."""
-        return not (self.higher or self.lower)
+    # The whole interval lies above zero, or below; or zero lies in it, or no interval is known.
+    higher = property(lambda self: self.low > 0)
+    lower = property(lambda self: self.high < 0)
+    undecided = property(lambda self: not (self.higher or self.lower))
 
     @property
     def interval(self):
@@ -71,9 +61,6 @@ class Measured:
     def __format__(self, spec):
         mean = number(self.mean, spec or ("+.3f" if self.signed else ".3f"))
         return mean if spec else f"{mean} {self.interval}".rstrip()
-
-    def __str__(self):
-        return format(self)
 
 
 class Values:

@@ -63,7 +63,7 @@ def test_integers_are_grey_floats_a_map_and_colours_stay():
 
 def test_a_strip_has_a_panel_a_title_and_one_scale(tmp_path):
     panels = {"image": IMAGE, "weights": np.full((16, 16), 2.0), "truth": LABELS > 0}
-    figure = pictures.strip(panels, columns=2, limits=(0, 4), bar="weight")
+    figure = pictures.strip(panels, limits=(0, 4), bar="weight")
     shown = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title("left") for axes in shown] == list(panels)
     assert figure.axes[-1].get_ylabel() == "weight"

@@ -141,14 +141,6 @@ def test_every_run_is_a_dot_and_hollow_where_it_does_not_see_cells():
     assert names == {"sees cells", "one answer"}
 
 
-def test_a_training_is_drawn_by_epoch_on_both_sides():
-    columns = ["epoch", "loss", "val_loss", "f1", "val_f1"]
-    history = pd.DataFrame([(1, 0.7, 9.0, 0.1, 0.2), (2, 0.5, 0.6, 0.3, 0.4)], columns=columns)
-    loss, f1 = plots.history_plot(history).axes
-    assert [line.get_ydata().tolist() for line in f1.lines] == [[0.1, 0.3], [0.2, 0.4]]
-    assert loss.get_ylim() == (0, 1.4)
-
-
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_the_same_figure_gives_the_same_small_file(tmp_path, suffix):
     scores = pd.DataFrame([interval("a", 0.6, metric="seg")])

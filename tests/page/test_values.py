@@ -51,8 +51,8 @@ def test_a_value_is_bound_and_written_as_the_study_writes_it(values):
     assert f"{v.score('plain', 'f1')}" == ".757 (.700 to .800)"
     assert f"F1 {v.score('plain', 'f1'):.2f}" == "F1 .76"
     assert f"{v.effect('warped', 'plain', 'seg_gt'):+.2f}" == "+.21"
-    assert str(v.effect("warped", "plain", "f1")) == "−.003 (−.103 to .111)"
-    assert str(v.effect("warped", "plain", "seg_gt")) == "+.215 (.100 to .300)"
+    assert format(v.effect("warped", "plain", "f1")) == "−.003 (−.103 to .111)"
+    assert format(v.effect("warped", "plain", "seg_gt")) == "+.215 (.100 to .300)"
 
 
 def test_the_fold_is_that_of_both_videos_where_there_is_one_and_else_the_first(values):
@@ -81,7 +81,7 @@ def test_an_interval_decides_when_it_leaves_out_zero(low, high, says):
 
 
 def test_a_mean_without_an_interval_stands_alone():
-    assert str(Measured(0.5)) == str(Measured(0.5, 0.5, 0.5)) == ".500"
+    assert format(Measured(0.5)) == format(Measured(0.5, 0.5, 0.5)) == ".500"
 
 
 @given(st.floats(-2, 2), st.sampled_from([".0f", ".2f", "+.3f", ".0%"]))
@@ -133,14 +133,14 @@ def test_tables_for_reading_have_a_row_an_arm_or_a_pair_and_a_column_a_metric(va
     v = values()
     scores = v.summary(["iou", "f1", "seg_st"], "last")
     assert scores.columns.tolist() == ["arm", "iou", "f1", "seg_st"]
-    assert scores.loc[0, ["arm", "iou", "f1"]].astype(str).tolist() == [
+    assert scores.loc[0, ["arm", "iou", "f1"]].map(format).tolist() == [
         "plain",
         ".500 (.400 to .600)",
         ".757 (.700 to .800)",
     ]
     assert scores.seg_st.isna().all()
     effects = v.summary(["seg_gt"], "video", file="cells_effects")
-    assert effects.astype(str).to_numpy().tolist() == [
+    assert effects.map(format).to_numpy().tolist() == [
         ["A", "warped", "plain", "+.215 (.100 to .300)"]
     ]
     assert v.effects("video").metric.tolist() == ["seg_gt"]
@@ -150,7 +150,7 @@ def test_claims_are_laid_out_in_the_order_that_is_asked_for(values):
     table = values().verdicts(["shares", "unheard_of", "f1"])
     assert table.columns.tolist() == ["claim", "published", "here", "verdict"]
     assert table.claim.tolist() == ["Some see", "It works"]
-    assert [str(value) for value in table.here] == ["None", ".820 (.700 to .900)"]
+    assert [format(value) for value in table.here] == ["None", ".820 (.700 to .900)"]
 
 
 def test_a_sentence_that_holds_is_said_on_every_profile(values, shown):
