@@ -24,17 +24,9 @@ def write_page(notebook, page, *, description="", picture="", nav=None, code=Tru
     """Write an executed notebook as one HTML page that loads nothing from outside itself.
 
     Its title is the first heading; `description` and `picture`, a path, are what a shared link
-    shows; `nav` maps what links are called to the pages of the profile. Tags of a cell are classes
-    of its box: ``byline`` and ``lead`` make the first screen. The code of cells is folded, or not
-    there at all if `code` is false, as that of ``parameters`` never is.
-
-    Raises
-    ------
-    StateError
-        If the page cannot be written; what was there before stays.
-    ValueError
-        If a formula cannot be read; or, all named at once, if the page has no title, would load
-        something, or has an image without alternative text, an anchor twice or a dead link to one.
+    shows; `nav` maps what links are called to pages. Tags of a cell are classes of its box. Code is
+    folded, or not there if `code` is false, as that of ``parameters`` never is. ValueError if a
+    formula cannot be read or the page has faults, all named at once; the page before then stays.
     """
     renderer = _Renderer(escape=False, embed_images=True, path=str(Path(notebook).parent))
     exporter = HTMLExporter(

@@ -33,8 +33,8 @@ def figure(picture, *, number, caption, alt, sources=None):
 def table(frame, *, number, caption, sources=None):
     """Show a data frame as the numbered table ``#table-<number>``; `sources` as for `figure`.
 
-    The first column heads the rows. A missing value is a dash, a `Measured` has its interval below
-    it and is bold where it is a decided difference, and a ``verdict`` is a badge.
+    A missing value is a dash, a `Measured` is bold where it is a decided difference, and what is
+    in a column ``verdict`` is a badge.
     """
     numbers = frame.map(lambda value: isinstance(value, (Real, Measured)) or pd.isna(value)).all()
     kinds = {name: "number" if numbers[name] else "words" for name in frame}

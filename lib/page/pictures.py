@@ -37,10 +37,7 @@ def picture(values, limits=(0, 1)):
 
 
 def save_strip(panels, path, limits=(0, 1)):
-    """Save arrays, coloured by `picture`, and return their paths by title, as `figure` takes them.
-
-    Each file has the size of its array.
-    """
+    """Save arrays, coloured by `picture`, in their own size, and return the paths by title."""
     path, paths = Path(path), {}
     path.parent.mkdir(parents=True, exist_ok=True)
     for place, (title, values) in enumerate(panels.items(), 1):
@@ -72,10 +69,7 @@ def coloured(labels):
 
 @style()
 def strip(panels, *, limits=(0, 1), bar=""):
-    """Draw arrays of one shape in a row, by title, each coloured by `picture`, as a Figure.
-
-    All maps share one scale, `limits`, whose bar says `bar`, if anything.
-    """
+    """Draw arrays of one shape in a row, by title, all maps on one scale, whose bar says `bar`."""
     rows, cols = np.shape(next(iter(panels.values())))[:2]
     figure = Figure(figsize=(9, 9 / len(panels) * rows / cols + 0.3), layout="compressed")
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -113,8 +107,7 @@ def warped_grid(displacement, step):
 def viewer(results, words, *, number, caption):
     """Make a viewer: choose frame and network, and wipe from what it found to the truth.
 
-    It has the frames that were kept by the first runs of the arms that `words` names. Without
-    scripts it is a picture.
+    It has the frames that the first runs of arms in `words` kept; without scripts it is a picture.
     """
     frames = {}
     for fold in [fold for fold in results.folds if is_video_fold(fold)] or results.folds:

@@ -35,7 +35,7 @@ def own_curves(results, metric, fold, names):
 
 def _named(curves, names):
     rows = [curves[curves.arm == arm].assign(arm=name) for arm, name in names.items()]
-    return pd.concat(rows, ignore_index=True)
+    return pd.concat([curves[:0], *rows], ignore_index=True)
 
 
 @style()
@@ -43,8 +43,7 @@ def _named(curves, names):
 def curves_panel(rows, *, label, ylim, plateau=False):
     """Draw Figure 5 or 6: training curves, an arm a column, what was published above ours.
 
-    `rows` maps the title of a row to its curves: arm, run, side (training or validation), epoch,
-    value. `plateau` marks ln 2.
+    `rows` maps the title of a row to its curves; `plateau` marks ln 2.
     """
     curves = pd.concat(rows, names=["source", "row"]).reset_index()
     look = {"hue": "side", "palette": SIDES, "height": 2.4, "aspect": 1.6, **RUNS}
@@ -69,7 +68,7 @@ def f1_by_update(curves, *, colours, label):
     panel = sns.lineplot(curves[curves.side == "validation"], x="updates", y="value", **look)
     panel.set(xscale="log", ylim=(0, 1), ylabel=label)
     panel.grid(axis="y")
-    sns.move_legend(panel, "center left", bbox_to_anchor=(1, 0.5), title=None)
+    panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -77,10 +76,9 @@ def f1_by_update(curves, *, colours, label):
 def interval_plot(table, *, words, colours, metrics, ceiling=""):
     """Draw means and 95 % intervals: an arm or a difference of two a row, a metric a panel.
 
-    `table` has arm, metric, mean, ci_low, ci_high, n_seeds of one fold, and against where it holds
-    differences; then `words` is by pairs of arm and against. What is not in it is left out. The
-    dot of a single run is hollow, and what has no colour is no network. A line marks zero for
-    differences, else the score of the arm `ceiling`.
+    `table` has results of one fold; where they are differences, `words` is by pairs of arm and
+    against. The dot of a single run is hollow, and what has no colour is no network. A line marks
+    zero for differences, else the score of the arm `ceiling`.
     """
     signed = "against" in table
     table = table.set_index(["arm", "against"] if signed else "arm")
@@ -115,7 +113,7 @@ def run_dots(runs, *, words, label):
     look = {"hue": "kind", "palette": kinds, "size": 7, "linewidth": 1, "edgecolor": INK}
     sns.swarmplot(runs, x="value", y="arm", ax=panel, **look)
     panel.set(xlim=(-0.02, 1), xlabel=label, ylabel="")
-    sns.move_legend(panel, "upper left", bbox_to_anchor=(1, 1), title=None)
+    panel.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

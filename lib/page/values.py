@@ -66,8 +66,7 @@ class Measured:
 class Values:
     """The results in a profile's outputs, each file read when it is first asked for.
 
-    Sentences are written for one profile with the published images; with others, or the phantom,
-    it counts as another profile.
+    Sentences are written for one profile, and only with the published images it counts as that.
     """
 
     def __init__(self, outputs):
@@ -88,8 +87,7 @@ class Values:
     def score(self, arm, metric, fold=None):
         """Look up the `Measured` score of an arm in summary.csv or, what that lacks, in cells.csv.
 
-        Without a fold it is ``video``, the mean over the videos held out, where there is one, and
-        else the first in the file. MissingValue if neither has it.
+        Without a fold it is ``video``, the mean over the videos held out, or else the first.
         """
         return self._measured(["summary", "cells"], arm=arm, metric=metric, fold=fold)
 
@@ -130,10 +128,9 @@ class Values:
     def say(self, text, holds=True, otherwise=None):
         """Show a sentence in Markdown if it holds.
 
-        Where it does not, or a value is missing, the profile that it was written for stops with
+        Else, or where a value is missing, the profile that it was written for stops with
         UntrueSentence or MissingValue; any other shows `otherwise`, or nothing if that is None or
-        lacks a value, too. Each argument may be a function, ``lambda: f"..."``, so that it is
-        asked for values only here.
+        lacks a value, too. Each may be a function, so that it is asked for values only here.
         """
         try:
             if _call(holds):

@@ -141,6 +141,24 @@ def test_every_run_is_a_dot_and_hollow_where_it_does_not_see_cells():
     assert names == {"sees cells", "one answer"}
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_profile_without_any_of_the_arms_gets_empty_figures():
+    columns = ["arm", "fold", "seed", "epoch", "updates", "f1", "val_f1"]
+    results = SimpleNamespace(
+        histories=pd.DataFrame([("a", "last", 0, 1, 9, 0.1, 0.2)], columns=columns)
+    )
+    none = plots.own_curves(results, "f1", "last", {})
+    assert plots.f1_by_update(none, colours={}, label="F1").axes
+    rows = {"published": curves(1), "here": plots.own_curves(results, "f1", "last", {"b": "with"})}
+    assert len(plots.curves_panel(rows, label="F1", ylim=(0, 1)).axes) == 2
+    scores = pd.DataFrame([interval("other", 0.6, metric="seg")])
+    for table, words in ((scores, WORDS), (scores.assign(against="b"), {("a", "b"): "a change"})):
+        look = {"words": words, "colours": COLOURS, "metrics": {"seg": "SEG"}}
+        assert plots.interval_plot(table, **look).axes
+    runs = pd.DataFrame({"arm": [], "value": [], "sees_cells": []})
+    assert plots.run_dots(runs, words={}, label="F1").axes
+
+
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_the_same_figure_gives_the_same_small_file(tmp_path, suffix):
     scores = pd.DataFrame([interval("a", 0.6, metric="seg")])
