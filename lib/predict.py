@@ -1,15 +1,19 @@
 """Find the cells in images of one's own with a network that the study has trained.
 
-python -m lib.predict IMAGE --run FOLDER --out FOLDER --pixel MICROMETRES. What is not given is read
-from STUDY_IMAGE, STUDY_RUN, STUDY_OUT and STUDY_PIXEL, where the Makefile puts what a user typed.
+What is not given is read from STUDY_IMAGE, STUDY_RUN, STUDY_OUT and STUDY_PIXEL, as make sets them.
 """
 
 import argparse
+import logging
 import math
 import os
 import signal
 import sys
+import tempfile
+from collections import Counter
+from contextlib import contextmanager, suppress
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 if __name__ == "__main__":  # the packages below take seconds, in which Ctrl-C is a line, too
@@ -22,23 +26,30 @@ import PIL.Image
 import roifile
 import tifffile
 import yaml
-from skimage.color import hsv2rgb
-from skimage.measure import find_contours, regionprops
-from skimage.segmentation import find_boundaries
+from skimage.color import label2rgb
+from skimage.exposure import rescale_intensity
+from skimage.measure import find_contours, regionprops, regionprops_table
+from skimage.segmentation import mark_boundaries
 from tqdm import tqdm
 
 from lib.data import files
 from lib.data.arrays import UNKNOWN, normalise_frames, resample_image
 from lib.data.files import DataError, StateError, relative
 from lib.data.frames import numbered_images, write_results
-from lib.predict_images import RESULTS, list_images, read_planes, to_grey
+from lib.network import inference
 from lib.scoring.segment import remove_small, segment
 from lib.study.schema import Settings
 
 NETWORK = files.ROOT / "models" / "hela_128"
 NETWORK_FILES = ("params.yaml", "cells.json", "model.keras")
-LINE = (230, 159, 0)
 FAR = 1.5  # times larger or smaller than those of its data, a network no longer knows cells
+ENDINGS = (".tif", ".tiff", ".png")
+# What is written for an image is named after it, with one of these at the end.
+RESULTS = ("_cells.tif", "_outlines.png", "_colours.png", "_cells.csv", "_rois.zip")
+CURE = "save it as 8 or 16 bit grey TIFF or PNG"
+# What decoders warn of would stand beside the one message that says what to do.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+PIL.Image.MAX_IMAGE_PIXELS = None
 
 
 def main(words=None):
@@ -64,47 +75,58 @@ def main(words=None):
 
 
 class Network:
-    """A trained network, and how images become what it sees and its answers cells.
+    """A trained network, by the folder of a run or in models/, and what makes cells of its answers.
 
-    `folder` is that of a run, or of a network in models/; `pixel` what a user typed as micrometres
-    a pixel of the images, without which they are those of the data.
+    `pixel` is what a user typed as micrometres a pixel of the images, else they are as the data.
     """
 
     def __init__(self, folder, pixel=None):
         if missing := [name for name in NETWORK_FILES if not (folder / name).is_file()]:
             there = "lacks " + ", ".join(missing) if folder.is_dir() else "no such folder"
             raise StateError(f"{relative(folder)}: {there}; networks to be had: {_known(folder)}")
-        self.folder, path = folder, folder / "params.yaml"
-        try:
+        with _reading(folder / "params.yaml", "is not that of a run") as path:
             run = yaml.safe_load(path.read_text(encoding="utf-8"))
             self.settings, self.data = Settings.model_validate(run["settings"]), run["data"]
             self.frame, own = tuple(self.data["shape"]), self.data["pixel"]
             self.words = f"{run['arm']}, fold {run['fold']}, trained on {self.data['label']}"
-            path = folder / "cells.json"
+        with _reading(folder / "cells.json", "is not that of a run") as path:
             cells = files.read_json(path)[str(self.settings.evaluation.turns)]
             self.constants = cells["constants"][cells["chosen"]]
             self.diameter = 2 * math.sqrt(cells["cell_area"] / math.pi)
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            reason = str(error).partition("\n")[0]
-            raise StateError(f"{relative(path)}: is not that of a run ({reason})") from error
         if self.settings.evaluation.side == "validation":
             self.words += "; a trial of a scan, not scored on test frames"
-        self.pixel = _micrometres(pixel, own) if pixel else None
+        self.folder, self.pixel = folder, _micrometres(pixel, own) if pixel else None
         # Pixels of a frame of the data that a pixel of the user's images is wide.
         self.zoom = self.pixel / own if pixel else 1
 
     @cached_property
     def model(self):
-        """The network itself. Keras takes seconds to start, so all else is looked at before."""
+        """The network itself. Keras takes its time and speaks, so all else is looked at before."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import keras
 
-        path = self.folder / "model.keras"
-        try:
+        with _reading(self.folder / "model.keras") as path:
             return keras.models.load_model(path, compile=False)
-        except Exception as error:  # whatever a broken archive makes Keras raise
-            reason = str(error).partition("\n")[0]
-            raise StateError(f"{relative(path)}: cannot be read ({reason})") from error
+
+
+@contextmanager
+def _reading(path, fault="cannot be read", kind=StateError):
+    """Name the file and its fault where reading fails; decoders share no class of errors."""
+    try:
+        yield path
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        text = f"{relative(path)}: {fault} ({reason or type(error).__name__})"
+        raise kind(text) from error
+
+
+def _micrometres(typed, own):
+    with suppress(ValueError):
+        size = float(typed.replace(",", "."))
+        if own and own / 10 <= size <= own * 10:
+            return size
+    may = f"give {own / 10:g} to {own * 10:g}" if own else "leave it out, the network knows none"
+    raise DataError(f"PIXEL={typed}: is no size in micrometres that can be used; {may}")
 
 
 def _known(folder):
@@ -119,22 +141,84 @@ def _some(things):
     return ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
 
 
-def _micrometres(typed, own):
-    try:
-        size = float(typed.replace(",", "."))
-    except ValueError:
-        size = math.nan
-    if own and own / 10 <= size <= own * 10:
-        return size
-    may = f"give {own / 10:g} to {own * 10:g}" if own else "leave it out, the network knows none"
-    raise DataError(f"PIXEL={typed}: is no size in micrometres that can be used; {may}")
+def list_images(path):
+    """List the image files that a path stands for, by the name that each one's results get."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    # A user's image may be named like a result; but beside a result there is its table.
+    tables = [file.name for file in inside if file.name.endswith("_cells.csv")]
+    results = {table.removesuffix("_cells.csv") + end for table in tables for end in RESULTS}
+    found = [file for file in inside if file.suffix.lower() in ENDINGS and file.is_file()]
+    found = [file for file in found if file.name[0] != "." and file.name not in results]
+    if not found:
+        folders = ", ".join([file.name for file in inside if file.is_dir()][:8])
+        cure = f"name one of the folders in it: {folders}" if folders else CURE
+        raise DataError(f"{path}: no image ({', '.join(ENDINGS)}); {cure}")
+    stems = Counter(file.stem.lower() for file in found)
+    return {file.name if stems[file.stem.lower()] > 1 else file.stem: file for file in found}
+
+
+def read_planes(path, name):
+    """Read the planes of an image file, (M, N), or (M, N, S) where a pixel has samples, by name."""
+    with _reading(path, kind=DataError):
+        planes = _read(path)
+    if len(planes) == 1:
+        return iter([(name, planes[0])])
+    digits = len(str(len(planes)))
+    return ((f"{name}_{n:0{digits}d}", plane) for n, plane in enumerate(planes, 1))
+
+
+def _read(path):
+    if path.suffix.lower() == ".png":
+        with PIL.Image.open(path) as file:
+            return np.asarray(file.convert("RGBA") if "P" in file.mode else file)[None]
+    with tifffile.TiffFile(path) as file:
+        if not file.series:  # the directory is at the end of a file
+            raise ValueError("truncated: no image directory in it")
+        if len(file.series) > 1:
+            raise ValueError(f"several images in one file; {CURE}, one by one")
+        axes, page, image = file.series[0].axes, file.pages[0], file.asarray(out="memmap")
+        if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+            image, axes = np.moveaxis(page.colormap[:, image], 0, -1), axes + "S"
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            image = (2**page.bitspersample - 1 if image.dtype.kind == "u" else 0) - image
+    kept = [axes.index(axis) for axis in "YXS" if axis in axes]
+    image = np.moveaxis(image, kept, range(-len(kept), 0))
+    return image.reshape(-1, *image.shape[-len(kept) :])
+
+
+def to_grey(plane, name):
+    """Check a plane and clip its extremes; also give the grey values that are black and white.
+
+    Values more than twice as far from the extreme thousandths as these lie apart, as of hot pixels,
+    are clipped. Black and white are those of the bits that whole numbers use, else the extremes.
+    """
+    if plane.ndim == 3:
+        channels = plane[..., :-1] if plane.shape[-1] in (2, 4) else plane  # without alpha
+        if (channels != channels[..., :1]).any():
+            raise DataError(f"{name}: has colours, its channels differ; {CURE}")
+        plane = channels[..., 0]
+    plane = plane.astype(plane.dtype.newbyteorder("="), copy=False)
+    if plane.dtype.kind not in "uif":
+        raise DataError(f"{name}: values of type {plane.dtype} are no grey levels; {CURE}")
+    if not np.isfinite(plane).all():
+        raise DataError(f"{name}: NaN or infinite values; replace them, or {CURE}")
+    low, high = np.percentile(plane, [0.1, 99.9])
+    reach = 2 * (high - low) or np.inf
+    floor, ceiling = max(plane.min(), low - reach), min(plane.max(), high + reach)
+    black, white = floor, ceiling if ceiling > floor else floor + 1
+    if plane.dtype in (np.uint8, np.uint16):
+        black, white = 0, 2 ** next(bits for bits in (8, 10, 12, 14, 16) if high < 2**bits) - 1
+    elif plane.dtype.kind == "f" and floor >= 0 and ceiling <= 1:
+        black, white = 0, 1
+    return np.clip(plane, floor, ceiling).astype(plane.dtype), (float(black), float(white))
 
 
 def find_cells(image, network, name="", grey=None):
     """Find the cells of an image (M, N) of any shape, as uint16 ids 1, 2, ... and 0 for background.
 
-    Also give the diameter of a circle of their median area, px of a frame of the data. `grey` are
-    the values that are black and white, where the image is of another type than the data.
+    `grey` are the values that are black and white in an image of another type than the data's.
     """
     settings, frame = network.settings, network.frame
     shape = tuple(round(length * network.zoom) for length in image.shape)
@@ -142,49 +226,44 @@ def find_cells(image, network, name="", grey=None):
         size = f"{image.shape[0]} x {image.shape[1]} px" + " after PIXEL" * (shape != image.shape)
         needed = f"the network sees {frame[0]} x {frame[1]} at once and needs half of that"
         raise DataError(f"{name}: {size} are too few; {needed}")
-    model = network.model
-    from lib.network import inference
-
-    answer = inference.predict_turned if settings.evaluation.turns else inference.predict
-    seen = zip(shape, model.input_shape[1:3], frame, strict=True)
     grey = network.data["grey"] if image.dtype == network.data["dtype"] else grey
-    small = resample_image(image, [round(own * size / side) for own, size, side in seen], grey)
+    sides = zip(shape, network.model.input_shape[1:3], frame, strict=True)
+    small = resample_image(image, [round(n * seen / whole) for n, seen, whole in sides], grey)
     if settings.image.normalise == "frame":
         small = normalise_frames(small[None])[0]
-    maps = inference.split_maps(predict_tiles(small, model, answer, name), settings.training.target)
+    answer = inference.predict_turned if settings.evaluation.turns else inference.predict
+    answers = predict_tiles(small, network.model, answer, name)
+    maps = inference.split_maps(answers, settings.training.target)
     # In the steps in which the study keeps predictions, so that a frame of it comes out as there.
     maps = {key: inference.quantise(part) / inference.STEPS for key, part in maps.items()}
     cells = segment(maps["probability"], shape, inside=maps.get("inside"), **network.constants)
-    areas = np.bincount(cells.ravel())[1:]
     if shape != image.shape:
         centres = ((np.arange(n) + 0.5) * s / n for n, s in zip(image.shape, shape, strict=True))
         cells = remove_small(cells[np.ix_(*(at.astype(int) for at in centres))], 1)
     if cells.max() >= UNKNOWN:
         raise DataError(f"{name}: {cells.max()} cells are more than a label image can number")
-    return cells.astype(np.uint16), 2 * math.sqrt(np.median(areas) / math.pi) if areas.size else 0
+    return cells.astype(np.uint16)
 
 
 def predict_tiles(image, model, answer, name=""):
     """Predict an image in tiles that overlap by half and count less towards their edges.
 
-    A side that is shorter than a tile goes on as its mirror image. Of an image as large as a tile
-    there is one tile, so that a frame of the data is predicted as in the study.
+    A side shorter than a tile goes on as its mirror image; a frame of the data is a single tile.
     """
     sizes = model.input_shape[1:3]
     short = [(0, max(0, size - own)) for size, own in zip(sizes, image.shape, strict=True)]
     whole = np.pad(image, short, mode="symmetric")
-    rows, columns = (
+    starts = (
         np.linspace(0, own - size, 1 + math.ceil(2 * (own - size) / size)).round().astype(int)
         for own, size in zip(whole.shape, sizes, strict=True)
     )
-    weight = np.outer(*(1 - abs(np.linspace(-1, 1, size + 2)[1:-1]) for size in sizes))[..., None]
+    places = list(product(*starts))
+    weight = np.outer(*(np.bartlett(size + 2)[1:-1] for size in sizes))[..., None]
     total, weights = np.zeros((*whole.shape, model.output_shape[-1])), np.zeros((*whole.shape, 1))
-    for row in tqdm(rows, str(name), leave=False, delay=2, disable=len(rows) == 1, unit="tiles"):
-        boxes = [np.s_[row : row + sizes[0], column : column + sizes[1]] for column in columns]
-        tiles = answer(model, np.stack([whole[box] for box in boxes]))
-        for box, tile in zip(boxes, tiles, strict=True):
-            total[box] += weight * tile
-            weights[box] += weight
+    for row, column in tqdm(places, str(name), leave=False, delay=2, unit="tiles"):
+        box = np.s_[row : row + sizes[0], column : column + sizes[1]]
+        total[box] += weight * answer(model, whole[box][None])[0]
+        weights[box] += weight
     return (total / weights)[: image.shape[0], : image.shape[1]]
 
 
@@ -192,38 +271,38 @@ def predict_images(source, images, network, out):
     """Find the cells of images and write them, say what came of it, and return the exit status."""
     numbers = {path.name: number for number, path in numbered_images(source).items()}
     out.mkdir(parents=True, exist_ok=True)
-    earlier = {path.name for path in out.iterdir() if path.name.endswith((*RESULTS, "_RES"))}
     print(f"network: {relative(network.folder)} ({network.words})", flush=True)
-    faults, warnings, odd, frames, written = [], [], [], {}, set()
+    faults, warnings, odd, frames = [], [], [], {}
     for name, path in images.items():
         try:
             for title, plane in read_planes(path, name):
                 where = path if title == name else f"{path}, {title}"
                 image, grey = to_grey(plane, where)
-                cells, diameter = find_cells(image, network, where, grey)
-                written |= write_cells(out, title, image, cells, network.pixel)
+                cells = find_cells(image, network, where, grey)
+                write_cells(out, title, image, cells, network.pixel)
                 values = f", {image.dtype} from {image.min():g} to {image.max():g}"
                 said = f"{title}: {cells.max()} cells" + values * (image.dtype.kind == "f")
                 print(said, flush=True)
-                if not network.diameter / FAR <= diameter <= network.diameter * FAR:
-                    odd.append(f"{title} ({diameter / network.zoom:.0f} px)")
+                area = np.median(np.bincount(cells.ravel())[1:]) if cells.any() else 0
+                width = 2 * math.sqrt(area / math.pi)
+                if not 1 / FAR <= width * network.zoom / network.diameter <= FAR:
+                    odd.append(f"{title} ({width:.0f} px)")
                 if path.name in numbers and title == name:
                     frames[numbers[path.name]] = cells
         except DataError as error:
-            faults.append(error)
+            faults.append(f"error: {error}")
         except MemoryError:
-            faults.append(f"{path}: is too large for the memory; cut it into parts")
+            faults.append(f"error: {path}: is too large for the memory; cut it into parts")
     if frames:
-        written.add(write_results(out, source.name, link(frames)).name)
+        write_results(out, source.name, link(frames))
     if gap := sorted(set(range(max(numbers.values(), default=-1) + 1)) - set(frames)):
-        warnings.append(f"{source.name}_RES is incomplete, without frames {_some(gap)}")
+        warnings.append(f"warning: {source.name}_RES is incomplete, without frames {_some(gap)}")
     if odd:
         known = f"the network knows cells {network.diameter / network.zoom:.0f} px wide"
         cure = f"{'check' if network.pixel else 'give'} the micrometres a pixel as PIXEL="
-        warnings.append(f"{known} and finds others in {_some(odd)}; {cure}")
-    new = f"{len(written)} results, {len(written & earlier)} of them in place of earlier ones"
-    print(f"{relative(out)}: {new}; {len(earlier - written)} more that earlier calls left")
-    for line in [f"warning: {text}" for text in warnings] + [f"error: {text}" for text in faults]:
+        warnings.append(f"warning: {known} and finds others in {_some(odd)}; {cure}")
+    print(f"results are in {relative(out)}")
+    for line in warnings + faults:
         print(line, file=sys.stderr)
     return 1 if faults else 0
 
@@ -245,35 +324,26 @@ def link(frames):
 
 
 def write_cells(out, name, image, cells, pixel):
-    """Write cells as labels, outlines, colours, table and ImageJ ROIs; return the files' names."""
-    low, high = np.percentile(image, [0.5, 99.5])
-    outlines = np.uint8(255 * np.clip((image - low) / max(high - low, 1e-9), 0, 1))
-    outlines = np.repeat(outlines[..., None], 3, axis=2)
-    outlines[find_boundaries(cells, mode="inner")] = LINE
-    # Hues a golden section apart: cells whose ids are near have different ones.
-    hues = np.arange(1, cells.max() + 1)[:, None] * [0.618, 0, 0] % 1 + [0, 0.7, 1]
-    colours = np.uint8(255 * np.vstack([[[0, 0, 0]], hsv2rgb(hues)]))[cells]
-    rows, rois = [], []
-    for region in regionprops(cells):
-        area = int(region.area)
-        place = [area, *np.round(region.centroid, 2), round(area * pixel**2, 3) if pixel else ""]
-        rows.append([region.label, *place])
+    """Write cells as labels, outlines, colours, table and ImageJ ROIs."""
+    grey = rescale_intensity(image, tuple(np.percentile(image, [0.5, 99.5])), (0.0, 1.0))
+    outlines = mark_boundaries(grey, cells, color=(0.9, 0.62, 0), mode="inner")
+    table = regionprops_table(cells, properties=("label", "num_pixels", "centroid"))
+    table = pd.DataFrame(table).round(2).set_axis(["id", "area_px", "row", "column"], axis=1)
+    table["area_um2"] = (table.area_px * (pixel or np.nan) ** 2).round(3)
+    rois = []
+    for region in regionprops(cells):  # ImageJ counts from the corner of a pixel, columns first
         outline = max(find_contours(np.pad(region.image, 1), 0.5), key=len)
-        # ImageJ counts from the corner of a pixel, and columns first.
         corners = (outline + region.bbox[:2] - 0.5)[:, ::-1]
         rois.append(roifile.ImagejRoi.frompoints(corners, name=f"{region.label:05d}"))
-    table = pd.DataFrame(rows, columns=["id", "area_px", "row", "column", "area_um2"])
-    paths = [out / f".{name}{ending}" for ending in RESULTS]
-    try:
+    with tempfile.TemporaryDirectory(prefix=".", dir=out) as beside:
+        paths = [Path(beside, name + ending) for ending in RESULTS]
         tifffile.imwrite(paths[0], cells, compression="zlib")
-        PIL.Image.fromarray(outlines).save(paths[1])
-        PIL.Image.fromarray(colours).save(paths[2])
+        for path, picture in zip(paths[1:3], (outlines, label2rgb(cells)), strict=True):
+            PIL.Image.fromarray(np.uint8(255 * picture)).save(path)
         table.to_csv(paths[3], index=False)
         roifile.roiwrite(paths[4], rois, mode="w")
-        return {os.replace(path, out / path.name[1:]) or path.name[1:] for path in paths}
-    finally:
         for path in paths:
-            path.unlink(missing_ok=True)
+            path.replace(out / path.name)
 
 
 if __name__ == "__main__":

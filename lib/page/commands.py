@@ -9,15 +9,12 @@ import sys
 import time
 from types import SimpleNamespace
 
-import nbformat
 import pandas as pd
 
 from lib.data import check, files, source
 from lib.data.dataset import keep_frames, open_data, shown_frames
 from lib.data.files import NOTEBOOKS, OUTPUTS, ROOT, DataError, StateError, relative
-from lib.page import html
 from lib.scoring.claims import read_claims
-from lib.scoring.truth import count_references, score_readings
 from lib.study import params, provenance, runs, tables
 
 ABOUT = "U-Net on DIC-C2DH-HeLa, with and without augmentation: a reproducibility study"
@@ -87,7 +84,8 @@ def _snakemake(profile):
 
 def execute(name, target, given, label, **metadata):
     """Execute a notebook, label each line that it prints, and leave no path of this machine."""
-    import papermill  # takes seconds
+    import nbformat  # these take seconds, which a study with nothing to do need not wait for
+    import papermill
     from nbclient.exceptions import DeadKernelError
 
     def say(text):
@@ -140,6 +138,8 @@ def train(profile, name):
 
 def score_seeds(profile, name):
     """Score the mean over what the seeds of an arm predicted."""
+    from lib.scoring.truth import score_readings
+
     run, planned, record = runs.find(profile, name)
     sources = [runs.locate(other, profile) for other in planned if other.name in run.needs]
     kept = [folder / "predictions.npz" for folder in sources]
@@ -157,6 +157,8 @@ def score_seeds(profile, name):
 
 def score_references(profile):
     """Score what is no network, and keep the frames that are shown."""
+    from lib.scoring.truth import count_references
+
     record = runs.read_record(profile.outputs)
     planned = runs.plan(profile, record)
     data, rows, shown = open_data(profile.settings.data, kind=record["source"]), [], set()
@@ -192,6 +194,8 @@ def clean(profile):
 
 def write_page(profile, name):
     """Execute a chapter or the report, and show it as a page."""
+    from lib.page import export
+
     outputs = profile.outputs
     if name in runs.SUMMARIES:
         record = runs.read_record(outputs)
@@ -206,7 +210,7 @@ def write_page(profile, name):
     for chapter in (*runs.CHAPTERS, "05_evaluation"):
         nav[chapter[1:].replace("_", " ")] = runs.page_path(chapter, outputs)
     linked = {"description": ABOUT, "picture": outputs / "figures" / "strip.png"}
-    html.write_page(beside, page, nav=nav, code=name != "06_report", **linked)
+    export.write_page(beside, page, nav=nav, code=name != "06_report", **linked)
     beside.replace(path)
     print(f"[{name}] {relative(page)}")
 
@@ -227,6 +231,8 @@ def report(profile):
 
 def compare(first):
     """Put two profiles side by side on one page; make says the second in STUDY_B."""
+    from lib.page import export
+
     second = params.load(os.environ.get("STUDY_B", ""))
     for profile in (first, second):
         if not (profile.outputs / "summary.csv").exists():
@@ -236,7 +242,7 @@ def compare(first):
     target, page = OUTPUTS / ".compare" / f"{name}.ipynb", OUTPUTS / f"{name}.html"
     pair = {"a": str(first.path), "b": str(second.path)}
     execute("07_compare", target, pair, "[compare] ")
-    html.write_page(target, page)
+    export.write_page(target, page)
     print(f"the comparison is {relative(page)}")
 
 

@@ -1,153 +1,119 @@
-"""Figures of lines and dots, as matplotlib Figures for `lib.page.style.save_figure`.
-
-Tables name the arms. `words` and `colours` are dicts by arm, in the order that arms have on the
-page; `label` is that of the axis of the values.
-"""
+"""Figures of lines and dots; `words` and `colours` are dicts by arm."""
 
 import math
 from textwrap import fill
 
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
-from lib.page.style import GREY, INK, legible, style
+from lib.data.files import PARAMS, read_table
+from lib.page.style import GREY, INK, style
 from lib.page.values import number
 
 LN2 = math.log(2)  # the loss of a network that answers one half everywhere
-SIDES = {"training": 0.4, "validation": 1}  # and how strong a line of it is
-AT_RIGHT = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
+SIDES = {"training": "#9ccbe8", "validation": "#0a5a8a"}
+RUNS = {"units": "run", "estimator": None, "lw": 1.2}  # a line a run, no mean of several
+
+
+def published_curves(metric, names):
+    """Read a published curve, loss or f1: arm, run, side, epoch, value; `names` as `own_curves`."""
+    curves = read_table(PARAMS / "published_curves.csv").rename(columns={"split": "side"})
+    return _named(curves[curves.metric == metric].assign(run=0), names)
+
+
+def own_curves(results, metric, fold, names):
+    """Take curves of our runs, with updates as well; `names` maps arms to their words, in order."""
+    columns = {metric: "training", f"val_{metric}": "validation", "seed": "run"}
+    runs = results.histories.query("fold == @fold").rename(columns=columns)
+    keys = ["arm", "run", "epoch", "updates"]
+    return _named(runs.melt(keys, list(SIDES), var_name="side"), names)
+
+
+def _named(curves, names):
+    rows = [curves[curves.arm == arm].assign(arm=name) for arm, name in names.items()]
+    return pd.concat([curves[:0], *rows], ignore_index=True)
 
 
 @style()
-def curves_panel(rows, *, words, colours, label, ylim, plateau=False):
+@matplotlib.rc_context({"figure.constrained_layout.use": False})  # seaborn makes a layout itself
+def curves_panel(rows, *, label, ylim, plateau=False):
     """Draw Figure 5 or 6: training curves, an arm a column, what was published above ours.
 
-    `rows` maps the title of a row to its curves: arm, run, side (training or validation), epoch,
-    value. `plateau` marks ln 2.
+    `rows` maps the title of a row to its curves; `plateau` marks ln 2.
     """
-    figure = Figure(figsize=(8, 5))
-    panels = figure.subplots(len(rows), len(words), squeeze=False, sharex=True, sharey=True)
-    for line, (title, curves) in zip(panels, rows.items(), strict=True):
-        for panel, (arm, name) in zip(line, words.items(), strict=True):
-            for (_, side), run in curves[curves.arm == arm].groupby(["run", "side"]):
-                panel.plot(run.epoch, run.value, alpha=SIDES[side], color=colours[arm], lw=1.2)
-            panel.set_title(f"{title}: {name}", color=legible(colours[arm]))
-            panel.grid(axis="y")
-            if plateau:
-                panel.axhline(LN2, color=GREY, lw=0.9, ls=":")
+    curves = pd.concat(rows, names=["source", "row"]).reset_index()
+    look = {"hue": "side", "palette": SIDES, "height": 2.4, "aspect": 1.6, **RUNS}
+    grid = sns.relplot(curves, kind="line", x="epoch", y="value", row="source", col="arm", **look)
+    grid.set(ylim=ylim, ylabel=label)
+    grid.set_titles("{row_name}: {col_name}")
+    sns.move_legend(grid, "upper right", ncols=2, title=None)
+    for panel in grid.axes.flat:
+        panel.grid(axis="y")
     if plateau:
-        panels[0, -1].annotate("ln 2", (1, LN2), ha="right", va="bottom", color=GREY, **AT_RIGHT)
-    figure.supxlabel("epoch")
-    figure.supylabel(label)
-    panels[0, 0].set(ylim=ylim)
-    panels[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    handles = [Line2D([], [], color=INK, alpha=alpha, lw=1.2) for alpha in SIDES.values()]
-    figure.legend(handles, SIDES, loc="outside upper right", ncols=2)
-    return figure
+        grid.refline(y=LN2, color=GREY, ls=":")
+        panel.text(curves.epoch.max(), LN2, "ln 2", ha="right", va="bottom", color=GREY)
+    plt.close(grid.figure)  # else a notebook would show it by itself
+    return grid.figure
 
 
 @style()
-def history_plot(history):
-    """Draw loss and F1 of one training by epoch, on training and validation frames."""
-    figure = Figure(figsize=(8, 2.8))
-    for panel, name in zip(figure.subplots(1, 2), ("loss", "f1"), strict=True):
-        for side, column in (("training", name), ("validation", f"val_{name}")):
-            panel.plot(history.epoch, history[column], color=INK, alpha=SIDES[side], label=side)
-        panel.set(xlabel="epoch", ylabel={"f1": "F1"}.get(name, name))
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    # Running averages that have not settled make the first validation losses huge.
-    figure.axes[0].set_ylim(0, 1.4)
-    panel.legend()
-    return figure
-
-
-@style()
-def f1_by_update(curves, *, words, colours, label, dashed=()):
-    """Draw a score by update: a thin line a run, each arm named at the end of its longest run.
-
-    `curves` has arm, run, updates, value; `dashed` are names in it that are no arms of ours.
-    """
-    figure = Figure(figsize=(8, 3.8))
-    panel, ends = figure.subplots(), {}
-    for arm, runs in curves.groupby("arm", sort=False):
-        for _, run in runs.groupby("run"):
-            line = "--" if arm in dashed else "-"
-            panel.plot(run.updates, run.value, line, color=colours[arm], lw=1.2)
-        ends[arm] = runs.sort_values("updates").iloc[-1]
-    panel.set(xscale="log", ylim=(0, 1), xlabel="updates", ylabel=label)
+def f1_by_update(curves, *, colours, label):
+    """Draw a validation score by update, a thin line a run; `colours` is by word of the arm."""
+    figure = Figure(figsize=(9, 3.8))
+    look = {"hue": "arm", "palette": colours, "ax": figure.subplots(), **RUNS}
+    panel = sns.lineplot(curves[curves.side == "validation"], x="updates", y="value", **look)
+    panel.set(xscale="log", ylim=(0, 1), ylabel=label)
     panel.grid(axis="y")
-    heights = _spread({arm: end.value for arm, end in ends.items()}, gap=0.075)
-    for arm, end in ends.items():
-        line = {"arrowstyle": "-", "color": colours[arm], "lw": 0.6, "ls": ":"}
-        look = {"color": legible(colours[arm]), "va": "center", "arrowprops": line}
-        at = {"xytext": (1.03, heights[arm]), "textcoords": panel.get_yaxis_transform()}
-        panel.annotate(words[arm], (end.updates, end.value), **at, **look)
+    panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 @style()
-def effect_plot(effects, *, pairs, metrics, colours):
-    """Draw differences of arms: a pair a row, its measures side by side on one scale.
+def interval_plot(table, *, words, colours, metrics, ceiling=""):
+    """Draw means and 95 % intervals: an arm or a difference of two a row, a metric a panel.
 
-    `effects` has arm, against, metric, mean, ci_low, ci_high, n_seeds, of one fold; `pairs` maps
-    (arm, against) to words, `metrics` a metric to its title. The dot of a single run is hollow.
+    `table` has results of one fold; where they are differences, `words` is by pairs of arm and
+    against. The dot of a single run is hollow, and what has no colour is no network. A line marks
+    zero for differences, else the score of the arm `ceiling`.
     """
-    figure = Figure(figsize=(9, 1.1 + 0.45 * len(pairs)))
+    signed = "against" in table
+    table = table.set_index(["arm", "against"] if signed else "arm")
+    shown = [key for key in words if key in table.index]
+    figure = Figure(figsize=(9, 1.1 + 0.4 * len(shown)))
     panels = figure.subplots(1, len(metrics), squeeze=False, sharex=True, sharey=True)[0]
-    rows = {(row.arm, row.against, row.metric): row for row in effects.itertuples()}
     for panel, (metric, title) in zip(panels, metrics.items(), strict=True):
-        _lay_rows(panel, pairs.values())
-        panel.axvline(0, color=INK, lw=1)
+        _lay_rows(panel, [words[key] for key in shown])
         panel.set_title(title, weight="bold", pad=8)
-        for place, pair in enumerate(pairs):
-            if row := rows.get((*pair, metric)):
-                _draw_interval(panel, place, row, colours[row.arm], "+.3f")
+        rows = table[table.metric == metric].reindex(shown)
+        ink = [colours.get(arm, GREY) for arm in rows.index.get_level_values("arm")]
+        look = {"c": np.where(rows.n_seeds == 1, "white", ink), "edgecolors": ink, "zorder": 2}
+        panel.hlines(range(len(rows)), rows.ci_low, rows.ci_high, colors=ink, lw=2.2)
+        panel.scatter(rows["mean"], range(len(rows)), s=40, **look)
+        if signed or ceiling in rows.index:
+            panel.axvline(0 if signed else rows["mean"][ceiling], color=INK, lw=1, ls=":")
+        for place, mean in enumerate(rows["mean"]):
+            said = "" if np.isnan(mean) else number(mean, "+.3f" if signed else ".3f")
+            panel.text(1.02, place, said, va="center", transform=panel.get_yaxis_transform())
     return figure
 
 
 @style()
-def ladder(scores, *, words, colours, label, ceilings=()):
-    """Draw a score from the floor to the ceiling, a row an arm.
-
-    `scores` has arm, mean, ci_low, ci_high, n_seeds, of one fold and metric. What has no colour is
-    no network, a grey square; a dotted line through all rows marks the score of `ceilings`.
-    """
-    rows = {row.arm: row for row in scores.itertuples()}
-    shown = [arm for arm in words if arm in rows]
-    figure = Figure(figsize=(8, 1.1 + 0.34 * len(shown)))
-    panel = figure.subplots()
-    _lay_rows(panel, [words[arm] for arm in shown])
-    for place, arm in enumerate(shown):
-        _draw_interval(panel, place, rows[arm], colours.get(arm), ".3f")
-        if arm in ceilings:
-            panel.axvline(rows[arm].mean, color=GREY, lw=1, ls=":")
-    panel.set(xlim=(0, 1), xlabel=label)
-    return figure
-
-
-@style()
-def run_dots(runs, *, words, colours, label, legend, published):
-    """Draw every run as a dot, filled where it sees cells and hollow where it does not.
-
-    `runs` has arm, value, sees_cells; `legend` says what a filled dot, a hollow one and the line at
-    a published score are, which `published` has by arm.
-    """
+def run_dots(runs, *, words, label):
+    """Draw every run as a dot: arm, value, and sees_cells, where it is filled."""
     figure = Figure(figsize=(8, 1.3 + 0.42 * len(words)))
     panel = figure.subplots()
     _lay_rows(panel, words.values())
-    for place, arm in enumerate(words):
-        own = runs[runs.arm == arm].sort_values("value").reset_index()
-        for run in own.itertuples():  # neighbours at two heights, so that each is seen
-            look = {"color": colours[arm], "mfc": colours[arm] if run.sees_cells else "white"}
-            panel.plot(run.value, place + (0.12 if run.Index % 2 else -0.12), "o", ms=7, **look)
-        if arm in published:
-            panel.plot(published[arm], place, "|", color=INK, ms=22, mew=1.6)
-    dot = {"ls": "", "marker": "o", "mec": GREY, "ms": 7}
-    signs = {"mfc": GREY}, {"mfc": "white"}, {"mec": INK, "marker": "|", "ms": 12}
-    handles = [Line2D([], [], **dot | sign) for sign in signs]
-    figure.legend(handles, legend, loc="outside lower center", ncols=3)
-    panel.set(xlim=(-0.02, 1), xlabel=label)
+    kinds = {"sees cells": INK, "one answer": "white"}
+    seen = runs.sees_cells.map({True: "sees cells", False: "one answer"})
+    runs = runs.assign(arm=runs.arm.map(words), kind=seen)
+    look = {"hue": "kind", "palette": kinds, "size": 7, "linewidth": 1, "edgecolor": INK}
+    sns.swarmplot(runs, x="value", y="arm", ax=panel, **look)
+    panel.set(xlim=(-0.02, 1), xlabel=label, ylabel="")
+    panel.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
@@ -160,23 +126,3 @@ def _lay_rows(panel, names):
     panel.tick_params(left=False, top=True, labeltop=True)
     panel.spines[:].set_visible(False)
     panel.grid(axis="x")
-
-
-def _draw_interval(panel, place, row, colour, spec):
-    """Draw a mean and its interval, and write it at the right."""
-    look = {"color": colour or GREY, "marker": "o" if colour else "s", "ms": 6.5}
-    look["mfc"] = "white" if row.n_seeds == 1 and colour else look["color"]
-    panel.plot([row.ci_low, row.ci_high], [place, place], color=look["color"], lw=2.2)
-    panel.plot(row.mean, place, **look)
-    panel.annotate(number(row.mean, spec), (1.02, place), va="center", **AT_RIGHT)
-
-
-def _spread(heights, gap):
-    """Move heights between 0 and 1 apart to at least a gap, keeping their order."""
-    placed, last = {}, -gap
-    for name, height in sorted(heights.items(), key=lambda item: item[1]):
-        last = placed[name] = max(height, last + gap)
-    last = 1 + gap
-    for name in reversed(placed):  # what was pushed out at the top pushes the others down
-        last = placed[name] = min(placed[name], last - gap)
-    return placed

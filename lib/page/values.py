@@ -10,12 +10,11 @@ from IPython.display import Markdown, display
 
 from lib.data.files import read_json, read_table, relative
 
+WRITTEN_FOR = "study"  # the profile whose results the sentences of the page state
 
-class MissingValue(KeyError):
+
+class MissingValue(LookupError):
     """A value that the results do not have; names the files, arm, fold and metric."""
-
-    def __str__(self):
-        return self.args[0]
 
 
 class UntrueSentence(ValueError):
@@ -40,54 +39,40 @@ class Measured:
     mean: float
     low: float = math.nan
     high: float = math.nan
-    runs: int = 0
     signed: bool = False
 
     @classmethod
-    def of(cls, row, *, signed=False):
-        """Take a row of a result table: mean, ci_low, ci_high, n_seeds."""
-        return cls(row.mean, row.ci_low, row.ci_high, row.n_seeds, signed)
+    def of(cls, row):
+        """Take a row of a result table; what has an arm ``against`` is a difference."""
+        return cls(row.mean, row.ci_low, row.ci_high, hasattr(row, "against"))
+
+    # The whole interval lies above zero, or below; or zero lies in it, or no interval is known.
+    higher = property(lambda self: self.low > 0)
+    lower = property(lambda self: self.high < 0)
+    undecided = property(lambda self: not (self.higher or self.lower))
 
     @property
-    def higher(self):
-        """Whether the whole interval lies above zero."""
-        return self.low > 0
-
-    @property
-    def lower(self):
-        """Whether the whole interval lies below zero."""
-        return self.high < 0
-
-    @property
-    def undecided(self):
-        """Whether zero lies in the interval, or no interval is known."""
-        return not (self.higher or self.lower)
-
-    def interval(self, spec=".3f"):
-        """Write the interval in brackets; nothing where there is none."""
+    def interval(self):
+        """The interval in brackets; nothing where there is none."""
         if math.isnan(self.low) or self.low == self.high:
             return ""
-        return f"({number(self.low, spec)} to {number(self.high, spec)})"
+        return f"({number(self.low)} to {number(self.high)})"
 
     def __format__(self, spec):
         mean = number(self.mean, spec or ("+.3f" if self.signed else ".3f"))
-        return mean if spec else f"{mean} {self.interval()}".rstrip()
-
-    def __str__(self):
-        return format(self)
+        return mean if spec else f"{mean} {self.interval}".rstrip()
 
 
 class Values:
     """The results in a profile's outputs, each file read when it is first asked for.
 
-    Sentences are written for one profile with the published images; with others, or the phantom,
-    it counts as another profile.
+    Sentences are written for one profile, and only with the published images it counts as that.
     """
 
-    def __init__(self, outputs, written_for="study"):
+    def __init__(self, outputs):
         self.outputs, self._tables = Path(outputs), {}
         known = read_json(self.outputs / "data.json")["known"]
-        self.as_written = self.outputs.name == written_for and known
+        self.as_written = self.outputs.name == WRITTEN_FOR and known
 
     def table(self, name):
         """Read a result file, such as ``"runs"`` for runs.csv; StateError if it cannot be read."""
@@ -102,31 +87,28 @@ class Values:
     def score(self, arm, metric, fold=None):
         """Look up the `Measured` score of an arm in summary.csv or, what that lacks, in cells.csv.
 
-        Without a fold it is ``video``, the mean over the videos held out, where there is one, and
-        else the first in the file. MissingValue if neither has it.
+        Without a fold it is ``video``, the mean over the videos held out, or else the first.
         """
-        return self._measured(["summary", "cells"], False, arm=arm, metric=metric, fold=fold)
+        return self._measured(["summary", "cells"], arm=arm, metric=metric, fold=fold)
 
     def effect(self, arm, against, metric, fold=None):
         """Look up the difference `arm` minus `against`, as `score` does a score."""
         wanted = {"arm": arm, "against": against, "metric": metric, "fold": fold}
-        return self._measured(["effects", "cells_effects"], True, **wanted)
+        return self._measured(["effects", "cells_effects"], **wanted)
 
-    def effects(self, pairs, metrics, fold):
-        """Take rows of effects.csv and cells_effects.csv: pairs of arms, metrics, one fold."""
+    def effects(self, fold):
+        """Take the differences of a fold, of pixels and of whole cells."""
         rows = pd.concat([self.table("effects"), self.table("cells_effects")])
-        rows = rows[(rows.fold == fold) & rows.metric.isin(metrics)].dropna(subset="mean")
-        return rows[[pair in pairs for pair in zip(rows.arm, rows.against, strict=True)]]
+        return rows[rows.fold == fold]
 
     def summary(self, metrics, fold, file="summary"):
-        """Lay out scores of a fold for reading: a row an arm, a `Measured` a metric."""
+        """Lay a fold out for reading: a row an arm, or a difference, a `Measured` a metric."""
         rows = self.table(file)
-        return _laid_out(rows[rows.fold == fold], ["arm"], metrics, signed=False)
-
-    def differences(self, metrics, fold, file="effects"):
-        """Lay out differences of a fold for reading: a row a pair, a `Measured` a metric."""
-        rows = self.table(file)
-        return _laid_out(rows[rows.fold == fold], ["what", "arm", "against"], metrics, signed=True)
+        rows = rows[(rows.fold == fold) & rows.metric.isin(metrics)].dropna(subset="mean")
+        keys = [name for name in ("what", "arm", "against") if name in rows]
+        cells = pd.Series([*map(Measured.of, rows.itertuples())], dtype=object)
+        cells.index = pd.MultiIndex.from_frame(rows[[*keys, "metric"]])
+        return cells.unstack(sort=False).reindex(columns=metrics).reset_index()
 
     def runs(self, arm, fold=None):
         """Look up the runs of an arm, a row of runs.csv each; MissingValue if there are none."""
@@ -136,13 +118,19 @@ class Values:
         """Look up a row of claims.csv by its id: claim, published, value, verdict and the rest."""
         return next(self._rows(["claims"], id=name).itertuples(index=False))
 
+    def verdicts(self, ids):
+        """Lay some rows of claims.csv out for reading: claim, published, here, verdict."""
+        rows = self.table("claims").set_index("id").reindex(ids).dropna(subset="claim")
+        found = rows[["value", "ci_low", "ci_high"]].to_numpy()
+        here = [None if math.isnan(row[0]) else Measured(*row) for row in found]
+        return rows.assign(here=here)[["claim", "published", "here", "verdict"]]
+
     def say(self, text, holds=True, otherwise=None):
         """Show a sentence in Markdown if it holds.
 
-        Where it does not, or a value is missing, the profile that it was written for stops with
+        Else, or where a value is missing, the profile that it was written for stops with
         UntrueSentence or MissingValue; any other shows `otherwise`, or nothing if that is None or
-        lacks a value, too. Each argument may be a function, ``lambda: f"..."``, so that it is
-        asked for values only here.
+        lacks a value, too. Each may be a function, so that it is asked for values only here.
         """
         try:
             if _call(holds):
@@ -157,10 +145,10 @@ class Values:
                 display(Markdown(other))
         return None
 
-    def _measured(self, files, signed, **wanted):
+    def _measured(self, files, **wanted):
         rows = self._rows(files, **wanted)
         fold = "video" if "video" in set(rows.fold) else rows.fold.iat[0]
-        return Measured.of(next(rows[rows.fold == fold].itertuples()), signed=signed)
+        return Measured.of(next(rows[rows.fold == fold].itertuples()))
 
     def _rows(self, files, **wanted):
         """Find the rows in the first file that has any; what is None may be anything."""
@@ -168,8 +156,7 @@ class Values:
         for file in files:
             rows = self.table(file)
             rows = rows.dropna(subset="mean") if "mean" in rows else rows
-            for column, value in wanted.items():
-                rows = rows[rows[column] == value]
+            rows = rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)]
             if len(rows):
                 return rows
         where = " and ".join(relative(self.outputs / f"{file}.csv") for file in files)
@@ -179,12 +166,3 @@ class Values:
 
 def _call(value):
     return value() if callable(value) else value
-
-
-def _laid_out(rows, keys, metrics, signed):
-    found = {}
-    for row in rows[rows.metric.isin(metrics)].dropna(subset="mean").itertuples():
-        key = tuple(getattr(row, name) for name in keys)
-        found.setdefault(key, {})[row.metric] = Measured.of(row, signed=signed)
-    table = [dict(zip(keys, key, strict=True)) | scores for key, scores in found.items()]
-    return pd.DataFrame(table).reindex(columns=[*keys, *metrics])

@@ -1,6 +1,7 @@
 """A page with a piece of each kind, as a browser shows it."""
 
 import shutil
+from types import SimpleNamespace
 
 import nbformat.v4 as nbf
 import numpy as np
@@ -9,21 +10,19 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect, sync_playwright
 
-from lib.page import html, pictures, plots
+from lib.page import export, html, pictures, plots
 from lib.page.style import save_figure
 from lib.page.values import Measured
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 IMAGE = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 LABELS = np.kron(np.arange(4).reshape(2, 2), np.ones((32, 32), int)).astype(np.uint16)
-FRAMES = {
-    name: {
-        "image": np.roll(IMAGE, shift),
-        "labels": LABELS,
-        "found": {"a": LABELS, "b": 0 * LABELS},
-    }
-    for name, shift in (("one", 0), ("two", 640))
-}
+RESULTS = SimpleNamespace(
+    folds=["one", "two"],
+    examples=lambda arm, fold: {"first": {"video": fold, "frame": 0, "cells": CELLS[arm]}},
+    frame=lambda video, number: (np.roll(IMAGE, 640 * (video == "two")), LABELS),
+)
+CELLS = {"a": LABELS, "b": 0 * LABELS}
 PROSE = r"""## Formulas
 
 $$w(x) = w_c(x) + w_0 \exp\left(-\frac{(d_1(x) + d_2(x))^2}{2\sigma^2}\right)$$
@@ -53,13 +52,11 @@ def code(*outputs, tags=()):
 
 def write_sample(folder):
     """Write a page that has whatever the pages of a profile have."""
-    scores = [{"arm": "a", "mean": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n_seeds": 3}]
-    look = {"words": {"a": "a network"}, "colours": {"a": "#1f77b4"}, "label": "SEG"}
-    save_figure(plots.ladder(pd.DataFrame(scores), **look), folder / "a.svg")
-    six = {}
-    for n in range(6):
-        six[f"picture {n}"] = folder / f"{n}.png"
-        pictures.save_picture(np.roll(IMAGE, n), six[f"picture {n}"])
+    score = {"arm": "a", "mean": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n_seeds": 3, "metric": "seg"}
+    look = {"words": {"a": "a network"}, "colours": {"a": "#1f77b4"}, "metrics": {"seg": "SEG"}}
+    save_figure(plots.interval_plot(pd.DataFrame([score]), **look), folder / "a.svg")
+    six = {f"picture {n}": np.roll(IMAGE, n) for n in range(6)}
+    six = pictures.save_strip(six, folder / "six.png")
     wide = pd.DataFrame({f"a long column {n}": ["some words", "others"] for n in range(12)})
     verdicts = ["reproduced", "partly", "not reproduced", "contradicted", "void", "unheard of"]
     judged = pd.DataFrame(
@@ -81,13 +78,13 @@ def write_sample(folder):
         code(figure),
         code(html.table(judged.assign(verdict=verdicts), number="1", caption="Verdicts.")),
         code(html.table(wide, number="2", caption="Wide.")),
-        code(pictures.viewer(FRAMES, "a", number="2", caption="Frames.")),
-        *(nbf.new_markdown_cell("## More\n\n" + "Text. " * 900) for _ in range(3)),
+        code(pictures.viewer(RESULTS, {"a": "a", "b": "b"}, number="2", caption="Frames.")),
+        *(nbf.new_markdown_cell(f"## More {n}\n\n" + "Text. " * 900) for n in range(3)),
     ]
     page = folder / "sample.html"
     (folder / "sample.ipynb").write_text(nbf.writes(nbf.new_notebook(cells=cells)), "utf-8")
     nav = {"Report": page} | {f"{n} A chapter": folder / f"{n}.html" for n in range(1, 7)}
-    html.write_page(folder / "sample.ipynb", page, nav=nav, footer="[Runs](runs/).")
+    export.write_page(folder / "sample.ipynb", page, nav=nav)
     return page
 
 
