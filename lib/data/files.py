@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = ROOT / "params"
 NOTEBOOKS = ROOT / "notebooks"
-# `STUDY_OUTPUTS` sets the variable, to compute results again beside those that are kept.
+# STUDY_OUTPUTS names another folder, for results beside those that are published.
 OUTPUTS = Path(os.environ.get("STUDY_OUTPUTS") or ROOT / "outputs")
 # What stands beside arms in tables of results and is no network: baselines, and perfect answers.
 REFERENCES = ("all_foreground", "image_blind", "local_variance", "previous_frame")
