@@ -54,7 +54,7 @@ def best_blind_rate(share):
     rates = np.linspace(0.01, 1, 100)
     counts = share * rates, (1 - share) * rates, share * (1 - rates), (1 - share) * (1 - rates)
     with np.errstate(invalid="ignore"):  # where all is known to be cell there is no background
-        return float(rates[np.argmax(pixels.mean_iou(*counts))])
+        return float(rates[np.argmax(pixels.SCORES["mean_iou"](*counts))])
 
 
 def local_variance_mask(image, window, threshold):

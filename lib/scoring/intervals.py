@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from lib.scoring.cells import det
-from lib.scoring.pixels import COUNTS, SCORES, iou
+from lib.scoring.pixels import COUNTS, SCORES
 
 # Pixel scores as means over frames and pooled over the pixels of all; SEG as the mean over frames.
 METRICS = [name for score in SCORES for name in (score, f"{score}_pooled")] + ["seg_st"]
 UNDEFINED = (np.nan, np.nan, np.nan)
-_iou = partial(iou, tn=None)  # true negatives are no part of it
+_iou = partial(SCORES["iou"], tn=None)  # true negatives are no part of it
 
 # Metrics that are computed from the sums of counts over frames: the counts, and the formula.
 POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} | {

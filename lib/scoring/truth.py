@@ -41,18 +41,14 @@ class Truth:
         labels, markers = self.data.labels[video][frame], self.data.markers[video].get(frame)
         kept = cells.in_field(found, self.margin)
         foreground = foreground & ((kept > 0) | (found == 0))
+        truths = self.data.gold[video].get(frame), labels if self.is_silver else None, markers
         gold, silver, marked = (
-            {} if truth is None else cells.counts(cells.overlaps(truth, kept))
-            for truth in (self.data.gold[video].get(frame), labels, markers)
+            {} if truth is None else cells.counts(cells.overlaps(truth, kept)) for truth in truths
         )
-        silver, row, known = (
-            silver if self.is_silver else {},
-            {"video": video, "frame": frame},
-            labels,
-        )
+        row, known = {"video": video, "frame": frame}, labels
         for name, counts in (("gold", gold), ("silver", silver)):
             row |= {f"{name}_{key}": counts.get(key) for key in ("jaccard", "true_cells")}
-        if markers is not None:
+        if marked:
             errors = {key: marked[key] for key in ("merged", "missed", "spurious")}
             row |= {"markers": marked["true_cells"]} | errors
             row["count_error"] = marked["spurious"] - marked["missed"] - marked["merged"]
