@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import yaml
+from scipy.stats import fisher_exact
 
 from lib.data.files import PARAMS, StateError, read_table, relative
 from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold
@@ -13,6 +14,9 @@ from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
 SUPPORTED, CONTRADICTED, UNDECIDED, VOID = "supported", "contradicted", "undecided", "void"
 CANNOT_BE_TESTED, NOT_ORIGINAL = "cannot be tested", "not tested on the original data"
+# What several differences that are judged apart come to: the first of these that is there.
+TOGETHER = {one: one for one in (CANNOT_BE_TESTED, CONTRADICTED)}
+TOGETHER |= {REPRODUCED: PARTLY, PARTLY: PARTLY, UNDECIDED: UNDECIDED}
 NUMBERS = ["ci_low", "ci_high", "n_seeds"]
 COLUMNS = ["id", "claim", "seen", "source", "published", "value", *NUMBERS, "p", "rule", "verdict"]
 EFFECT = ["id", "what", "arm", "against"]
@@ -33,25 +37,41 @@ class Found(NamedTuple):
     verdict: str = ""
 
 
+def read_claims():
+    """Read params/claims.yaml: claims, facts, effects and their metrics, and rules."""
+    path = PARAMS / "claims.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = [(section, entry) for section in SECTIONS for entry in content[section]]
+        faults = [fault for pair in entries for fault in _faults(*pair)]
+        _ = content["metrics"], content["rules"]["sees_cells"]["one_answer_below"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"{relative(path)}: cannot be read: {error}") from error
+    if faults:
+        raise StateError(f"{relative(path)}: {'; '.join(faults)}")
+    return content
+
+
+def _faults(section, entry):
+    given, keys = entry | entry.get("measure", {}), [*SECTIONS[section]]
+    known = {"rule": RULES, "fact": FACTS, "history": HISTORY, "metric": {*METRICS, *POOLED}}
+    if section == "claims":
+        keys += [RULES[given["rule"]]] if given.get("rule") in RULES else []
+        keys += [next((key for key in ("history", "share") if key in given), "metric")]
+        keys += ["differences" if "differences" in given else "arm"]
+    for key in keys:
+        if key not in given:
+            yield f"{entry.get('id', section)} has no {key}"
+        elif key in known and given[key] not in known[key]:
+            yield f"{entry['id']} has an unknown {key}: {given[key]}"
+
+
 def judge(stated, tables, *, original, **bootstrap):
-    """Give each claim its verdict.
+    """Give each claim or fact its row of `COLUMNS`; a fact has no rule and no verdict.
 
-    Parameters
-    ----------
-    stated : list of dict
-        From `read_claims`.
-    tables : dict of str to pandas.DataFrame
-        pixels and cells, tidy as for `summarise`; summary, of pixels; histories, the curves of
-        every run; runs: arm, fold, seed, sees_cells.
-    original : bool
-        Whether these are the images of the report; on others nothing is judged.
-    **bootstrap
-        block and resamples, as for `summarise`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `COLUMNS`; p is that of the rule ``exact``. A fact has no rule and no verdict.
+    Of `tables`, pixels and cells are tidy as for `summarise`, summary is of pixels, histories are
+    the curves of every run, and runs say which of them sees cells. Unless these are the `original`
+    images of the report, nothing is judged. `bootstrap` is as for `summarise`.
     """
     rows = []
     for claim in stated:
@@ -73,17 +93,7 @@ def judge(stated, tables, *, original, **bootstrap):
 def effects(table, stated, names, **bootstrap):
     """Measure differences between arms, on each fold that has both and on both held-out videos.
 
-    Parameters
-    ----------
-    table, names, **bootstrap
-        As for `summarise`.
-    stated : list of dict
-        From `read_effects`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        id, what, arm, against, fold, metric, mean, ci_low, ci_high, n_seeds (that both arms have).
+    n_seeds is how many seeds both have; all but `stated`, of claims.yaml, is as for `summarise`.
     """
     rows = []
     for effect in stated:
@@ -96,51 +106,6 @@ def effects(table, stated, names, **bootstrap):
                 about = [*map(effect.get, EFFECT), fold]
                 rows += [[*about, name, *numbers, seeds] for name, numbers in found.items()]
     return pd.DataFrame(rows, columns=[*EFFECT, "fold", "metric", "mean", *NUMBERS])
-
-
-def read_claims():
-    """Read the claims and then the facts."""
-    content = _read()
-    return content["claims"] + content["facts"]
-
-
-def read_effects():
-    """Read the differences between arms that are measured, and the metrics they are measured in."""
-    content = _read()
-    return content["effects"], content["metrics"]
-
-
-def read_rules():
-    """Read when a run sees cells, and which learning rate the published recipe has."""
-    return _read()["rules"]
-
-
-def _read():
-    path = PARAMS / "claims.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        entries = [(section, entry) for section in SECTIONS for entry in content[section]]
-        faults = [fault for pair in entries for fault in _faults(*pair)]
-        _ = content["metrics"], content["rules"]["sees_cells"]["one_answer_below"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"{relative(path)}: cannot be read: {error}") from error
-    if faults:
-        raise StateError(f"{relative(path)}: {'; '.join(faults)}")
-    return content
-
-
-def _faults(section, entry):
-    given, names = entry | entry.get("measure", {}), {"rule": RULES, "fact": FACTS}
-    names |= {"history": HISTORY, "metric": {*METRICS, *POOLED}}
-    keys = [*SECTIONS[section], *filter(None, [RULES.get(entry.get("rule"))])]
-    if section == "claims":
-        keys += [next((key for key in ("history", "share") if key in given), "metric")]
-        keys += ["differences" if "differences" in given else "arm"]
-    for key in keys:
-        if key not in given:
-            yield f"{entry.get('id', section)} has no {key}"
-        elif key in names and given[key] not in names[key]:
-            yield f"{entry['id']} has an unknown {key}: {given[key]}"
 
 
 def _measured(tables, measure, bootstrap):
@@ -167,11 +132,9 @@ def _share(kinds, *_):
     """Difference of the shares of runs that see cells, and its p by Fisher's exact test."""
     if not all(map(len, kinds)):
         return Found()
-    (runs, others), (own, rest) = ([int(kind(side)) for side in kinds] for kind in (len, sum))
-    both = range(max(0, own + rest - others), min(runs, own + rest) + 1)
-    ways = [math.comb(runs, one) * math.comb(others, own + rest - one) for one in both]
-    p = sum(way for way in ways if way <= ways[own - both.start]) / sum(ways)
-    return Found(own / runs - rest / others, n_seeds=min(runs, others), p=p)
+    first, second = kinds
+    p = fisher_exact([[side.sum(), (~side).sum()] for side in kinds]).pvalue
+    return Found(first.mean() - second.mean(), n_seeds=min(map(len, kinds)), p=float(p))
 
 
 def _difference(kinds, tables, measure, bootstrap):
@@ -206,29 +169,11 @@ def _shared_seeds(table, arm, against):
     return len(set.intersection(*shared)) if shared else 0
 
 
-def overfitting(run):
-    """Measure how far the validation loss ends above its lowest; 0 where it never left ln 2."""
-    rise = float(run.val_loss.iloc[-1] - run.val_loss.min())
-    return rise if run.loss.min() < math.log(2) - 0.05 else 0.0
-
-
-def validation_f1(run):
-    """Take the median over epochs of the validation F1 as the original computes it."""
-    return float(run.val_batch_f1.median())
-
-
-HISTORY = {"overfitting": overfitting, "validation_f1": validation_f1}
-
-
 def _verdict(verdicts):
     """Give the verdict on several differences together."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
-    if decisive := [one for one in (CANNOT_BE_TESTED, CONTRADICTED) if one in verdicts]:
-        return decisive[0]
-    if {REPRODUCED, PARTLY} & set(verdicts):
-        return PARTLY
-    return UNDECIDED if UNDECIDED in verdicts else NOT_REPRODUCED
+    return next((TOGETHER[one] for one in TOGETHER if one in verdicts), NOT_REPRODUCED)
 
 
 def _single_verdict(claim, found):
@@ -252,6 +197,12 @@ def _single_verdict(claim, found):
     return PARTLY if value > bound else NOT_REPRODUCED
 
 
+def _overfitting(run):
+    """Measure how far the validation loss ends above its lowest; 0 where it never left ln 2."""
+    rise = float(run.val_loss.iloc[-1] - run.val_loss.min())
+    return rise if run.loss.min() < math.log(2) - 0.05 else 0.0
+
+
 def _iou_from_f1(score):
     f1 = read_table(PARAMS / "published.csv").set_index("id").value[score]
     return f1 / (2 - f1)
@@ -264,6 +215,11 @@ def _last_epoch(arm, patience):
     return int(curve.epoch[curve.value <= curve.value.min() + 0.02].max()) + patience
 
 
+# What is read from the training curves of a run. The F1 is that of the original.
+HISTORY = {
+    "overfitting": _overfitting,
+    "validation_f1": lambda run: float(run.val_batch_f1.median()),
+}
 # Numbers of the report that follow from its network, its code or its curves.
 FACTS = {
     "convolutions": lambda depth: 2 * (2 * depth + 1) + depth + 1,

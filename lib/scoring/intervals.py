@@ -3,6 +3,9 @@
 Neighbouring frames of a time lapse are near copies, so that frames drawn one by one would make the
 interval far too narrow; they are drawn in blocks (Künsch 1989, 10.1214/aos/1176347265). It says
 nothing of how a second seed would differ where there is one, nor of how a third video would.
+
+Tables are tidy: arm, fold, seed, video, frame, metric, value. Metrics wanted, by `names`, are of
+the table, or pooled from such by `POOLED`. `block` neighbouring frames are drawn together.
 """
 
 from functools import partial
@@ -18,7 +21,7 @@ METRICS = [name for score in SCORES for name in (score, f"{score}_pooled")] + ["
 UNDEFINED = (np.nan, np.nan, np.nan)
 _iou = partial(SCORES["iou"], tn=None)  # true negatives are no part of it
 
-# Metrics that are computed from the sums of counts over frames: the counts, and the formula.
+# Metrics that are computed from the sums of counts over frames of a run: the counts, the formula.
 POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} | {
     "seg_gt": (("gold_jaccard", "gold_true_cells"), np.divide),
     "seg_st_pooled": (("silver_jaccard", "silver_true_cells"), np.divide),
@@ -31,20 +34,8 @@ POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} |
 def summarise(table, *, block, resamples, seed=0, names=METRICS):
     """Mean and 95 % interval of each metric of each arm and fold.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Tidy: arm, fold, seed, video, frame, metric, value. Scores of `POOLED` are those of a run.
-    block, resamples, seed : int
-        Of the bootstrap: neighbouring frames that are drawn together, draws, and their seed.
-    names : sequence of str
-        Metrics wanted: of the table, or pooled from such by `POOLED`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        arm, fold, metric, mean, ci_low, ci_high, n_seeds, n_frames (where the metric is defined).
-        Where two videos were held out in turn, the fold ``video`` is the mean of the two.
+    n_frames are those on which the metric is defined. Where two videos were held out in turn, the
+    fold ``video`` is the mean of the two.
     """
     rows = []
     for arm, group in table.groupby("arm", sort=False):
@@ -75,23 +66,11 @@ def of_fold(table, fold):
 
 
 def arm_differences(table, arm, against, names, *, block, resamples, seed=0, paired=True):
-    """Differences between two arms, with 95 % intervals; the means over the folds of the table.
+    """Differences `arm` minus `against`, with 95 % intervals; the means over the folds of a table.
 
-    The same frames are drawn for both arms, so that what they share cancels.
-
-    Parameters
-    ----------
-    table, names, block, resamples, seed
-        As for `summarise`.
-    arm, against : str
-        The one minus the other.
-    paired : bool
-        Whether the seeds that both arms have are drawn for both together, or each arm's own apart.
-
-    Returns
-    -------
-    dict of str to tuple
-        Mean, ci_low and ci_high by name; NaN where the arms share no frame in some fold.
+    The same frames are drawn for both, so that what they share cancels, and where `paired` the same
+    of the seeds that both have. Mean, ci_low and ci_high are by name; NaN where the arms share no
+    frame in some fold.
     """
     samples, rng = [], np.random.default_rng(seed)
     for _, part in table.groupby("fold", sort=False):
@@ -174,14 +153,12 @@ def _samples(wide, names, seed_times, frame_times):
         # A frame without gold truth has none of its counts, and adds nothing.
         sums = dict(zip(wide, (times @ np.nan_to_num(run)).T, strict=True))
         defined = dict(zip(wide, (times @ run.notna().to_numpy(float)).T, strict=True))
-        values.append([_score(name, sums, defined) for name in names])
+        means = {name: sums[name] / defined[name] for name in names if name not in POOLED}
+        pooled = {name: POOLED[name] for name in names if name in POOLED}
+        means |= {name: score(*map(sums.get, of)) for name, (of, score) in pooled.items()}
+        values.append([means[name] for name in names])
     known, weights = ~np.isnan(values), seed_times.T[:, None]
     return (weights * np.nan_to_num(values)).sum(axis=0) / (weights * known).sum(axis=0)
-
-
-def _score(name, sums, defined):
-    counts, score = POOLED.get(name, ((name,), lambda total: total / defined[name]))
-    return score(*map(sums.get, counts))
 
 
 def _interval(sample):

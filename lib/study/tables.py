@@ -45,8 +45,9 @@ def make_tables(results):
         raise StateError(f"{where}: no run is finished yet; `make reproduce` goes on with the runs")
     evaluation = results.profile.settings.evaluation
     bootstrap = {"block": evaluation.block, "resamples": evaluation.resamples}
-    stated, names = claims.read_effects()
-    runs = _run_table(results, claims.read_rules()["sees_cells"]["one_answer_below"])
+    said = claims.read_claims()
+    stated, names = said["effects"], said["metrics"]
+    runs = _run_table(results, said["rules"]["sees_cells"]["one_answer_below"])
     pixels, cells = _tidy(results.metrics, PIXELS), _tidy(_chosen(results.cells), CELLS)
     averaged = [arm for arm in cells.arm.unique() if arm.endswith(TURNS)]
     turned = [
@@ -65,7 +66,9 @@ def make_tables(results):
         "cells_effects": claims.effects(cells, [*stated, *turned], COMPARED, **bootstrap),
         "cells_methods": _methods(results.cells, results.headline),
         "cells_constants": _constants(results),
-        "claims": claims.judge(claims.read_claims(), judged, original=original, **bootstrap),
+        "claims": claims.judge(
+            said["claims"] + said["facts"], judged, original=original, **bootstrap
+        ),
         "scan": _scan(results, runs),
         "leakage": _leakage(results, pixels, names, bootstrap),
     }
