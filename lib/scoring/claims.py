@@ -11,12 +11,9 @@ from scipy.stats import fisher_exact
 from lib.data.files import PARAMS, StateError, read_table, relative
 from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold
 
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
-SUPPORTED, CONTRADICTED, UNDECIDED, VOID = "supported", "contradicted", "undecided", "void"
-CANNOT_BE_TESTED, NOT_ORIGINAL = "cannot be tested", "not tested on the original data"
-# What several differences that are judged apart come to: the first of these that is there.
-TOGETHER = {one: one for one in (CANNOT_BE_TESTED, CONTRADICTED)}
-TOGETHER |= {REPRODUCED: PARTLY, PARTLY: PARTLY, UNDECIDED: UNDECIDED}
+# What several differences that are judged apart come to: by the first of these that is there.
+TOGETHER = {"cannot be tested": "cannot be tested", "contradicted": "contradicted"}
+TOGETHER |= {"reproduced": "partly", "partly": "partly", "undecided": "undecided"}
 NUMBERS = ["ci_low", "ci_high", "n_seeds"]
 COLUMNS = ["id", "claim", "seen", "source", "published", "value", *NUMBERS, "p", "rule", "verdict"]
 EFFECT = ["id", "what", "arm", "against"]
@@ -85,8 +82,9 @@ def judge(stated, tables, *, original, **bootstrap):
             verdict = _verdict([_single_verdict(claim, one) for one in found])
         # Of several differences the smallest is shown, or none where one could not be measured.
         shown = found[np.nan_to_num([one.value for one in found], nan=-np.inf).argmin()]
-        judged = {"rule": rule, "verdict": verdict if original or not rule else NOT_ORIGINAL}
-        rows.append(claim | shown._asdict() | judged)
+        if rule and not original:
+            verdict = "not tested on the original data"
+        rows.append(claim | shown._asdict() | {"rule": rule, "verdict": verdict})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -109,17 +107,17 @@ def effects(table, stated, names, **bootstrap):
 
 
 def _measured(tables, measure, bootstrap):
-    arm, fold, rows = measure["arm"], measure["fold"], tables["summary"]
-    if "history" in measure:
-        histories = tables["histories"]
-        runs = histories[(histories.arm == arm) & (histories.fold == fold)].groupby("seed")
-        values = [HISTORY[measure["history"]](run) for _, run in runs]
-        return Found(np.mean(values), min(values), max(values), len(values)) if values else Found()
+    arm, fold = measure["arm"], measure["fold"]
     if "against" in measure:
         kinds = [_sees(tables["runs"], measure[side], fold) for side in ("arm", "against")]
         return (_share if "share" in measure else _difference)(kinds, tables, measure, bootstrap)
-    rows = rows[(rows.arm == arm) & (rows.fold == fold) & (rows.metric == measure["metric"])]
-    return Found(*next(rows[["mean", *NUMBERS]].itertuples(index=False, name=None), ()))
+    rows = tables["histories" if "history" in measure else "summary"]
+    rows = rows[(rows.arm == arm) & (rows.fold == fold)]
+    if "history" in measure:
+        values = [HISTORY[measure["history"]](run) for _, run in rows.groupby("seed")]
+        return Found(np.mean(values), min(values), max(values), len(values)) if values else Found()
+    rows = rows[rows.metric == measure["metric"]][["mean", *NUMBERS]]
+    return Found(*next(rows.itertuples(index=False, name=None), ()))
 
 
 def _sees(runs, arm, fold):
@@ -132,9 +130,8 @@ def _share(kinds, *_):
     """Difference of the shares of runs that see cells, and its p by Fisher's exact test."""
     if not all(map(len, kinds)):
         return Found()
-    first, second = kinds
-    p = fisher_exact([[side.sum(), (~side).sum()] for side in kinds]).pvalue
-    return Found(first.mean() - second.mean(), n_seeds=min(map(len, kinds)), p=float(p))
+    p = float(fisher_exact([[side.sum(), (~side).sum()] for side in kinds]).pvalue)
+    return Found(kinds[0].mean() - kinds[1].mean(), n_seeds=min(map(len, kinds)), p=p)
 
 
 def _difference(kinds, tables, measure, bootstrap):
@@ -155,9 +152,9 @@ def _difference(kinds, tables, measure, bootstrap):
         kinds = [side.loc[shared] for side in kinds]
         undecided = any(side.nunique() > 1 for side in kinds)
     if all(side.size and not side.any() for side in kinds):
-        return Found(n_seeds=seeds, verdict=VOID)
+        return Found(n_seeds=seeds, verdict="void")
     if undecided:
-        return Found(n_seeds=seeds, verdict=UNDECIDED)
+        return Found(n_seeds=seeds, verdict="undecided")
     (found,) = arm_differences(table, *arms, [metric], paired=not among, **bootstrap).values()
     return Found(*found, seeds)
 
@@ -173,28 +170,27 @@ def _verdict(verdicts):
     """Give the verdict on several differences together."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
-    return next((TOGETHER[one] for one in TOGETHER if one in verdicts), NOT_REPRODUCED)
+    return next((TOGETHER[one] for one in TOGETHER if one in verdicts), "not reproduced")
 
 
 def _single_verdict(claim, found):
     value, low, high, bound = *found[:3], claim[RULES[claim["rule"]]]
-    ours = claim["published"] is None
     if found.verdict or np.isnan(value):
-        return found.verdict or CANNOT_BE_TESTED
+        return found.verdict or "cannot be tested"
     if claim["rule"] == "within":
         lowest, highest = claim["published"] - bound, claim["published"] + bound
         if lowest <= value <= highest:
-            return REPRODUCED
-        return PARTLY if low <= highest and high >= lowest else NOT_REPRODUCED
+            return "reproduced"
+        return "partly" if low <= highest and high >= lowest else "not reproduced"
     if claim["rule"] == "exact":
         low, high, bound = (value, value, 0) if found.p < bound else (-1, 1, 0)
-    if low > bound:
-        return SUPPORTED if ours else REPRODUCED
     if high < bound:
-        return CONTRADICTED
-    if ours:
-        return UNDECIDED
-    return PARTLY if value > bound else NOT_REPRODUCED
+        return "contradicted"
+    if claim["published"] is None:
+        return "supported" if low > bound else "undecided"
+    if low > bound:
+        return "reproduced"
+    return "partly" if value > bound else "not reproduced"
 
 
 def _overfitting(run):

@@ -183,8 +183,8 @@ def choose_constants(table):
     """
     if table.seg.isna().all():
         raise ValueError("no true cell in the labels to choose constants by")
-    order = {"seg": -table.seg.round(3), "det": -table.det.round(3)}
-    order |= {name: table[name] for name in ("marker", "split", "grow")}
-    order |= {"off": abs(table.threshold - 0.5).round(9), "smallest": table.smallest}
-    best = table.loc[pd.DataFrame(order).sort_values(list(order)).index[0]]
+    order = ["seg", "det", "marker", "split", "grow", "off", "smallest"]
+    off = abs(table.threshold - 0.5).round(9)
+    ranks = table.assign(seg=-table.seg.round(3), det=-table.det.round(3), off=off)
+    best = ranks.sort_values(order).iloc[0]
     return {name: kind(best[name]) for name, kind in CONSTANTS.items()}

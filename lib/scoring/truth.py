@@ -4,8 +4,6 @@ Constants that turn probabilities into cells are chosen on validation frames, an
 counted with them once. Truth that is `UNKNOWN` takes no part.
 """
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 
@@ -86,16 +84,10 @@ def score_cells(data, split, maps, settings, *, turned):
     """Choose how probabilities become cells on validation frames, and count in each test frame.
 
     Of each frame `maps`, from `inference.mean_predictions`, hold the foreground probability and the
-    map that cells are cut out of; `turned` says whether they are means over flips and turns.
-
-    Returns
-    -------
-    rows : list of dict
-        A row a method and frame: turned, method, chosen, and the counts of `Truth.count`. Methods
-        that were not chosen are compared by gold truth alone, which few frames have.
-    record : dict
-        constants, the arguments of `segment` by method, chosen, the method with the best SEG,
-        validation_seg by method, margin, px, and cell_area, the median of the labelled cells, px.
+    map that cells are cut out of; `turned` says whether they are means over flips and turns. Rows
+    are of a method and a frame; methods that were not chosen are compared by gold truth alone,
+    which few frames have. The record has the arguments of `segment` by method, the method with the
+    best SEG, margin, px, and cell_area, the median of the labelled cells, px.
     """
     # Neighbouring frames are near copies; every second one tells as much in half the time.
     validation = split.validation[::2]
@@ -157,13 +149,13 @@ def _ceilings(data, split, sizes):
         cells.without_unknown(full_labels(data, pairs)) for pairs in (split.validation, split.test)
     )
     found = {"silver_truth": test, "perfect_mask": [segment.to_cells(one > 0) for one in test]}
+    tried = {"thresholds": (0.5,), "split": (0,), "markers": ()}
     for size in sizes:
         shape = [round(size * side / max(data.shape)) for side in data.shape]
-        seen, masks = (
-            np.float32(to_gap_mask(resample(labels, labels, shape)[1]))
-            for labels in (validation, test)
-        )
-        table = segment.score_constants(seen, validation, thresholds=(0.5,), split=(0,), markers=())
-        cut = partial(segment.segment, shape=data.shape, **segment.choose_constants(table))
-        found[f"perfect_gap_{size}"] = [cut(mask) for mask in masks]
+        small = [resample(labels, labels, shape)[1] for labels in (validation, test)]
+        seen, masks = (np.float32(to_gap_mask(labels)) for labels in small)
+        chosen = segment.choose_constants(segment.score_constants(seen, validation, **tried))
+        found[f"perfect_gap_{size}"] = [
+            segment.segment(mask, data.shape, **chosen) for mask in masks
+        ]
     return found
