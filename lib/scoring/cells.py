@@ -1,12 +1,8 @@
 """How well each true cell was found: SEG and DET of the Cell Tracking Challenge.
 
 Both are kept as counts of a frame, because the challenge pools the cells of a whole video. Cells
-are ids, 0 for background; truth that is `UNKNOWN` is none.
-
-References
-----------
-Maška et al. (2014), 10.1093/bioinformatics/btu080, supplement: SEG.
-Matula et al. (2015), 10.1371/journal.pone.0144959: DET (AOGM-D).
+are ids, 0 for background; truth that is `UNKNOWN` is none. SEG: Maška et al. (2014), supplement,
+10.1093/bioinformatics/btu080; DET (AOGM-D): Matula et al. (2015), 10.1371/journal.pone.0144959.
 """
 
 import numpy as np
@@ -55,19 +51,17 @@ def seg_scores(shared):
 def counts(shared):
     """Count what SEG and DET are made of, by name, from `overlaps`, shape (..., 1 + T, 1 + C).
 
-    SEG is jaccard, the sum of `seg_scores`, over true_cells. Merged counts true cells beyond the
-    first that one predicted cell matches, split predicted cells beyond the first that one true cell
-    matches in turn.
+    SEG is jaccard over true_cells. Merged are true cells beyond the first that a predicted cell
+    matches, and split are predicted cells beyond the first that a true cell matches in turn.
     """
-    matches = _matches(shared)
-    found = {
+    matches, turned = _matches(shared), _matches(np.swapaxes(shared, -1, -2))
+    merged, split = (np.maximum(one.sum(axis=-2) - 1, 0).sum(axis=-1) for one in (matches, turned))
+    missed, spurious = ((~matches.any(axis=axis)).sum(axis=-1) for axis in (-1, -2))
+    return {
         "jaccard": seg_scores(shared).sum(axis=-1),
-        "merged": _beyond_first(matches),
-        "missed": (~matches.any(axis=-1)).sum(axis=-1),
-        "spurious": (~matches.any(axis=-2)).sum(axis=-1),
-        "split": _beyond_first(_matches(np.swapaxes(shared, -1, -2))),
+        "true_cells": np.full_like(missed, shared.shape[-2] - 1)[()],
+        **{"merged": merged, "missed": missed, "spurious": spurious, "split": split},
     }
-    return found | {"true_cells": np.full_like(found["missed"], shared.shape[-2] - 1)[()]}
 
 
 def det(markers, merged, missed, spurious):
@@ -105,7 +99,3 @@ def in_field(cells, margin):
 def _matches(shared):
     """Whether a predicted cell (column) covers more than half of a true one (row)."""
     return (2 * shared > shared.sum(axis=-1, keepdims=True))[..., 1:, 1:]
-
-
-def _beyond_first(matches):
-    return np.maximum(matches.sum(axis=-2) - 1, 0).sum(axis=-1)

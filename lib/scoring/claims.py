@@ -109,8 +109,16 @@ def effects(table, stated, names, **bootstrap):
 def _measured(tables, measure, bootstrap):
     arm, fold = measure["arm"], measure["fold"]
     if "against" in measure:
-        kinds = [_sees(tables["runs"], measure[side], fold) for side in ("arm", "against")]
-        return (_share if "share" in measure else _difference)(kinds, tables, measure, bootstrap)
+        # Whether each run of the two sees cells, by fold and seed, where that is known.
+        runs = of_fold(tables["runs"], fold).dropna(subset="sees_cells")
+        runs = runs.astype({"seed": str, "sees_cells": bool}).set_index(["fold", "seed"])
+        kinds = [runs[runs.arm == name].sees_cells for name in (arm, measure["against"])]
+        if "share" not in measure:
+            return _difference(kinds, tables, measure, bootstrap)
+        if not all(map(len, kinds)):
+            return Found()
+        p = float(fisher_exact([[side.sum(), (~side).sum()] for side in kinds]).pvalue)
+        return Found(kinds[0].mean() - kinds[1].mean(), n_seeds=min(map(len, kinds)), p=p)
     rows = tables["histories" if "history" in measure else "summary"]
     rows = rows[(rows.arm == arm) & (rows.fold == fold)]
     if "history" in measure:
@@ -118,20 +126,6 @@ def _measured(tables, measure, bootstrap):
         return Found(np.mean(values), min(values), max(values), len(values)) if values else Found()
     rows = rows[rows.metric == measure["metric"]][["mean", *NUMBERS]]
     return Found(*next(rows.itertuples(index=False, name=None), ()))
-
-
-def _sees(runs, arm, fold):
-    """Whether each run of an arm sees cells, by fold and seed, where that is known."""
-    known = of_fold(runs, fold).dropna(subset="sees_cells").astype({"seed": str})
-    return known[known.arm == arm].set_index(["fold", "seed"]).sees_cells.astype(bool)
-
-
-def _share(kinds, *_):
-    """Difference of the shares of runs that see cells, and its p by Fisher's exact test."""
-    if not all(map(len, kinds)):
-        return Found()
-    p = float(fisher_exact([[side.sum(), (~side).sum()] for side in kinds]).pvalue)
-    return Found(kinds[0].mean() - kinds[1].mean(), n_seeds=min(map(len, kinds)), p=p)
 
 
 def _difference(kinds, tables, measure, bootstrap):

@@ -1,11 +1,9 @@
 """Intervals: the bootstrap over seeds and blocks of neighbouring frames.
 
 Neighbouring frames of a time lapse are near copies, so that frames drawn one by one would make the
-interval far too narrow; they are drawn in blocks (Künsch 1989, 10.1214/aos/1176347265). It says
+interval far too narrow: `block` are drawn together (Künsch 1989, 10.1214/aos/1176347265). It says
 nothing of how a second seed would differ where there is one, nor of how a third video would.
-
-Tables are tidy: arm, fold, seed, video, frame, metric, value. Metrics wanted, by `names`, are of
-the table, or pooled from such by `POOLED`. `block` neighbouring frames are drawn together.
+Tables are tidy: arm, fold, seed, video, frame, metric, value; `names` are metrics of them.
 """
 
 from functools import partial
@@ -151,11 +149,12 @@ def _samples(wide, names, seed_times, frame_times):
     for _, run in wide.groupby("seed"):
         times = frame_times[run.index.droplevel("seed")].to_numpy()
         # A frame without gold truth has none of its counts, and adds nothing.
-        sums = dict(zip(wide, (times @ np.nan_to_num(run)).T, strict=True))
-        defined = dict(zip(wide, (times @ run.notna().to_numpy(float)).T, strict=True))
-        means = {name: sums[name] / defined[name] for name in names if name not in POOLED}
-        pooled = {name: POOLED[name] for name in names if name in POOLED}
-        means |= {name: score(*map(sums.get, of)) for name, (of, score) in pooled.items()}
+        sums = (times @ np.nan_to_num(run)).T
+        means = dict(zip(wide, sums / (times @ run.notna().to_numpy(float)).T, strict=True))
+        sums = dict(zip(wide, sums, strict=True))
+        for name in POOLED.keys() & names:
+            columns, score = POOLED[name]
+            means[name] = score(*map(sums.get, columns))
         values.append([means[name] for name in names])
     known, weights = ~np.isnan(values), seed_times.T[:, None]
     return (weights * np.nan_to_num(values)).sum(axis=0) / (weights * known).sum(axis=0)

@@ -1,8 +1,7 @@
-"""Pixel scores from counts of true and false positives and negatives.
+"""Pixel scores from counts of true and false positives and negatives; NaN where undefined.
 
 A score is added here and nowhere else: a function of the four counts in `SCORES` becomes a column
 of metrics.csv, a curve of training (`lib.scoring.curves`) and ``<name>_pooled`` in summary.csv.
-One whose denominator is 0 is undefined and NaN, never 0 or 1.
 """
 
 import numpy as np

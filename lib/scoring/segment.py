@@ -116,6 +116,7 @@ def score_constants(probabilities, labels, *, insides=None, **tried):
     insides = [None] * len(labels) if insides is None else insides
     plain = set(product(tried["thresholds"], tried["split"]))
     sown = set(product(tried["markers"], tried["sown"]))
+    grow = np.sort(tried["grow"])
     for probability, inside, truth in zip(probabilities, insides, labels, strict=True):
         foreground = enlarge(probability, truth.shape)
         core = foreground if inside is None else enlarge(inside, truth.shape)
@@ -123,29 +124,26 @@ def score_constants(probabilities, labels, *, insides=None, **tried):
         for level, pairs in groupby(sorted(plain | sown), key=lambda pair: pair[0]):
             components = to_cells(core >= level)
             depth = distance_transform_edt(components > 0)
-            for _, distance in pairs:
-                divided = split_cells(components, distance, depth)
-                for floors, cells in _without_small(divided, tried["smallest"]):
-                    found = {(level, 0.0): cells} if (level, distance) in plain else {}
-                    for one in tried["flooded"] if (level, distance) in sown else ():
-                        found[one, level] = flood(cells, core, foreground >= one)
-                    for constants, grown in found.items():
-                        numbers = _count_grown(truth, grown, np.sort(tried["grow"]), near)
-                        for floor in floors:
-                            sums[*constants, floor, distance] += numbers
+            for pair in pairs:
+                divided, counted = split_cells(components, pair[1], depth), {}
+                for floor in tried["smallest"]:
+                    cells = remove_small(divided, floor)
+                    left = cells.max()  # sizes that leave as many cells leave the same ones
+                    if left not in counted:
+                        found = {(level, 0.0): cells} if pair in plain else {}
+                        for one in tried["flooded"] if pair in sown else ():
+                            found[one, level] = flood(cells, core, foreground >= one)
+                        counted[left] = [
+                            (way, _count_grown(truth, grown, grow, near))
+                            for way, grown in found.items()
+                        ]
+                    for way, numbers in counted[left]:
+                        sums[*way, floor, pair[1]] += numbers
     for constants, (jaccard, *numbers) in sums.items():
-        scores = zip(np.sort(tried["grow"]), jaccard / numbers[0], det(*numbers), strict=True)
+        scores = zip(grow, jaccard / numbers[0], det(*numbers), strict=True)
         rows += [(*constants, *one) for one in scores]
     columns = ["threshold", "marker", "smallest", "split", "grow", "seg", "det"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _without_small(cells, smallest):
-    """Remove small cells, once for all the sizes that remove the same."""
-    areas, floors = np.bincount(cells.ravel())[1:], defaultdict(list)
-    for floor in smallest:
-        floors[int((areas >= max(floor, 1)).sum())].append(floor)
-    return [(same, remove_small(cells, same[0])) for same in floors.values()]
 
 
 def _count_grown(truth, cells, grow, near):
