@@ -11,15 +11,13 @@ BLOCK = 2**20  # pixels that are carried as one
 class PixelScore(keras.metrics.Metric):
     """A score of `SCORES`, by its name, of all pixels since the last reset, from logits.
 
-    Averaging the scores of batches instead, as the original does, weighs a frame without
-    foreground like any other and depends on the batch size.
+    The mean over batches, as of the original, would depend on what happens to be in a batch.
     """
 
     def __init__(self, name):
         super().__init__(name=name)
         self.score, shape = SCORES[name], (len(COUNTS),)
-        # Both are exact up to 16.7 million: alone one would lose pixels where that is an epoch, and
-        # JAX makes float32 of float64.
+        # JAX makes float32 of float64, which alone would lose pixels from 16.7 million on.
         self.blocks = self.add_variable(shape, "zeros", dtype="float32", name="blocks")
         self.rest = self.add_variable(shape, "zeros", dtype="float32", name="rest")
 
@@ -36,10 +34,9 @@ class PixelScore(keras.metrics.Metric):
 
 
 def batch_f1(y_true, y_pred):
-    """F1 of one batch as the original computes it: rounded probabilities, 0 where undefined.
+    """F1 of a batch as the original has it: of rounded probabilities, 0 where undefined.
 
-    Keras averages it over the batches of an epoch; at a batch of one frame that is the mean over
-    frames of Figure 6.
+    Keras averages it over an epoch; at one frame a batch that is the mean over frames of Figure 6.
     """
     tp, fp, fn, _ = ops.unstack(ops.cast(_batch_counts(y_true, y_pred), "float32"))
     return 2 * tp / (2 * tp + fp + fn + keras.config.epsilon())

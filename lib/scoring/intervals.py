@@ -124,22 +124,20 @@ def _wide(table):
 def _draws(index, block, resamples, rng):
     """Say how often each seed and each frame counts in each draw; the first draw is the whole."""
     frames = index.droplevel("seed").unique().sort_values()
-    videos = frames.get_level_values("video")
-    times = np.ones((1 + resamples, len(frames)))
-    for video in videos.unique():
-        own = np.flatnonzero(videos == video)
-        times[1:, own] = _times(block_samples(len(own), block, resamples, rng), len(own))
-    return _seed_draws(index, resamples, rng), pd.DataFrame(times, columns=frames)
+    sizes = frames.get_level_values("video").value_counts().sort_index()
+    times = [_times(block_samples(size, block, resamples, rng), size) for size in sizes]
+    return _seed_draws(index, resamples, rng), pd.DataFrame(np.hstack(times), columns=frames)
 
 
 def _seed_draws(index, resamples, rng):
     size = index.unique("seed").size
-    return np.vstack([np.ones(size), _times(rng.integers(0, size, (resamples, size)), size)])
+    return _times(rng.integers(0, size, (resamples, size)), size)
 
 
 def _times(drawn, count):
     places = drawn + count * np.arange(len(drawn))[:, None]
-    return np.bincount(places.ravel(), minlength=len(drawn) * count).reshape(-1, count)
+    times = np.bincount(places.ravel(), minlength=len(drawn) * count).reshape(-1, count)
+    return np.vstack([np.ones(count), times])
 
 
 @np.errstate(invalid="ignore", divide="ignore")

@@ -24,8 +24,8 @@ class Truth:
         self.data, self.is_silver = data, data.record["truth"] == "silver"
         known = [*split.train, *split.validation]
         labels = cells.without_unknown(full_labels(data, known))
-        areas = [np.bincount(frame.ravel())[1:] for frame in labels]
-        self.cell_area = float(np.median([area for frame in areas for area in frame[frame > 0]]))
+        areas = np.concatenate([np.bincount(frame.ravel())[1:] for frame in labels])
+        self.cell_area = float(np.median(areas[areas > 0]))
         # Gold truth outlines a few cells, of which none may be near the edge; markers are in all.
         markers = [data.markers[video][at] for video, at in known if at in data.markers[video]]
         self.margin = cells.field_margin(labels if self.is_silver else markers)
@@ -66,11 +66,9 @@ def score_frames(data, pairs, probabilities, threshold):
     The table has a row for each pair of video and frame: tp, fp, fn, tn, each of `pixels.SCORES`,
     and seg_st, the mean SEG of the cells of the labels; NaN where undefined.
     """
-    rows = []
-    for pair, probability in zip(pairs, probabilities, strict=True):
-        found = segment.to_cells(segment.enlarge(probability, data.shape) >= threshold)
-        rows.append(_frame_row(data, *pair, found))
-    return pd.DataFrame(rows)
+    masks = (segment.enlarge(one, data.shape) >= threshold for one in probabilities)
+    found = zip(pairs, map(segment.to_cells, masks), strict=True)
+    return pd.DataFrame([_frame_row(data, *pair, cells) for pair, cells in found])
 
 
 def _frame_row(data, video, frame, found):
