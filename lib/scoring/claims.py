@@ -99,7 +99,7 @@ def effects(table, stated, names, **bootstrap):
         pair = table[table.arm.isin(arms)]
         for fold in [*pair.fold.unique(), "video"]:
             part = of_fold(pair, fold)
-            if seeds := _shared_seeds(part, *arms):
+            if seeds := _shared_seeds(part):
                 found = arm_differences(part, *arms, names, **bootstrap)
                 about = [*map(effect.get, EFFECT), fold]
                 rows += [[*about, name, *numbers, seeds] for name, numbers in found.items()]
@@ -132,7 +132,7 @@ def _difference(kinds, tables, measure, bootstrap):
     arms, metric = [measure["arm"], measure["against"]], measure["metric"]
     table, among = tables["pixels" if metric in METRICS else "cells"], "among" in measure
     table = of_fold(table[table.arm.isin(arms)], measure["fold"])
-    seeds = _shared_seeds(table, *arms)
+    seeds = _shared_seeds(table)
     if not set(arms) <= set(table.arm):
         return Found()
     if among:
@@ -153,11 +153,10 @@ def _difference(kinds, tables, measure, bootstrap):
     return Found(*found, seeds)
 
 
-def _shared_seeds(table, arm, against):
-    """Count the seeds that both arms have in every fold of a table."""
-    parts = [part.groupby("arm").seed.agg(set) for _, part in table.groupby("fold")]
-    shared = [part.get(arm, set()) & part.get(against, set()) for part in parts]
-    return len(set.intersection(*shared)) if shared else 0
+def _shared_seeds(table):
+    """Count the seeds that both arms of a table have in each of its folds."""
+    runs = table.drop_duplicates(["fold", "arm", "seed"])
+    return int((runs.groupby("seed").size() == 2 * runs.fold.nunique()).sum())
 
 
 def _verdict(verdicts):

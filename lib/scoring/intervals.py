@@ -37,17 +37,24 @@ def summarise(table, *, block, resamples, seed=0, names=METRICS):
     """
     rows = []
     for arm, group in table.groupby("arm", sort=False):
-        rng, held_out = np.random.default_rng(seed), []
+        rng, found = np.random.default_rng(seed), {}
         for fold, part in group.groupby("fold", sort=False):
             wide = _wide(part)
-            samples = _samples(wide, names, *_draws(wide.index, block, resamples, rng))
-            rows += [_row(arm, fold, *pair, [wide]) for pair in zip(names, samples, strict=True)]
-            held_out += [(wide, samples)] if is_video_fold(fold) else []
+            draws = _draws(wide.index, block, resamples, rng)
+            found[fold] = [wide], _samples(wide, names, *draws)
+        held_out = [found[fold] for fold in found if is_video_fold(fold)]
         if len(held_out) > 1:
             wides, samples = zip(*held_out, strict=True)
-            both = zip(names, np.mean(samples, axis=0), strict=True)
-            rows += [_row(arm, "video", *pair, wides) for pair in both]
-    return pd.DataFrame(rows)
+            found["video"] = [wide for (wide,) in wides], np.mean(samples, axis=0)
+        for fold, (wides, samples) in found.items():
+            n_seeds = min(wide.index.unique("seed").size for wide in wides)
+            for name, sample in zip(names, samples, strict=True):
+                column = POOLED[name][0][0] if name in POOLED else name
+                frames = [wide[column].dropna().index.droplevel("seed").unique() for wide in wides]
+                n_frames = sum(map(len, frames))
+                rows.append([arm, fold, name, *_interval(sample), n_seeds, n_frames])
+    columns = ["arm", "fold", "metric", "mean", "ci_low", "ci_high", "n_seeds", "n_frames"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def is_video_fold(fold):
@@ -106,15 +113,6 @@ def block_samples(count, block, resamples, rng):
     block = min(block, max(1, count // 3))  # one block of all would be no sample
     starts = rng.integers(0, count, (resamples, -(-count // block), 1))
     return ((starts + np.arange(block)) % count).reshape(resamples, -1)[:, :count]
-
-
-def _row(arm, fold, name, sample, wides):
-    mean, low, high = _interval(sample)
-    row = {"arm": arm, "fold": fold, "metric": name, "mean": mean, "ci_low": low, "ci_high": high}
-    row["n_seeds"] = min(wide.index.unique("seed").size for wide in wides)
-    column = POOLED[name][0][0] if name in POOLED else name
-    frames = [wide[column].dropna().index.droplevel("seed").unique() for wide in wides]
-    return row | {"n_frames": sum(map(len, frames))}
 
 
 def _wide(table):
