@@ -13,11 +13,6 @@ from lib.scoring import pixels
 from lib.scoring.cells import without_unknown
 from lib.scoring.segment import to_cells
 
-# Windows of the local deviation and thresholds tried, as shares of the size and quantiles.
-WINDOWS = (1 / 64, 1 / 34, 1 / 20)
-QUANTILES = (0.3, 0.4, 0.5, 0.6, 0.7)
-SEED = 0  # of the pixels that image_blind marks
-
 
 def predictions(data, split):
     """Predict the cells of the test frames of a fold, by baseline.
@@ -27,16 +22,15 @@ def predictions(data, split):
     ``previous_frame`` takes the true labels of the frame before, which no network sees (None where
     there are none): it tells how alike neighbours are.
     """
-    rng, train = np.random.default_rng(SEED), full_labels(data, split.train)
+    rng, train = np.random.default_rng(0), full_labels(data, split.train)
     rate = best_blind_rate(np.mean(train[train != UNKNOWN] > 0))
     window, threshold = _fit_local_variance(data, split.train)
+    images = [data.images[video][frame] for video, frame in split.test]
+    masks = [local_variance_mask(image, window, threshold) for image in images]
     return {
-        "all_foreground": [np.ones(data.shape, np.uint8) for _ in split.test],
-        "image_blind": [to_cells(rng.random(data.shape) < rate) for _ in split.test],
-        "local_variance": [
-            to_cells(local_variance_mask(data.images[video][frame], window, threshold))
-            for video, frame in split.test
-        ],
+        "all_foreground": [np.ones(data.shape, np.uint8) for _ in images],
+        "image_blind": [to_cells(rng.random(data.shape) < rate) for _ in images],
+        "local_variance": [to_cells(mask) for mask in masks],
         "previous_frame": [
             without_unknown(data.labels[video][frame - 1])
             if frame - 1 in data.record["labelled"][video]
@@ -54,7 +48,7 @@ def best_blind_rate(share):
     rates = np.linspace(0.01, 1, 100)
     counts = share * rates, (1 - share) * rates, share * (1 - rates), (1 - share) * (1 - rates)
     with np.errstate(invalid="ignore"):  # where all is known to be cell there is no background
-        return float(rates[np.argmax(pixels.mean_iou(*counts))])
+        return float(rates[np.argmax(pixels.SCORES["mean_iou"](*counts))])
 
 
 def local_variance_mask(image, window, threshold):
@@ -78,9 +72,9 @@ def _fit_local_variance(data, pairs):
     """Find the window and threshold with the best pooled F1 on a tenth of the training frames."""
     pairs, trials = pairs[::10], {}
     labels, images = full_labels(data, pairs), [data.images[video][frame] for video, frame in pairs]
-    for window in {max(3, round(share * max(data.shape))) for share in WINDOWS}:
+    for window in {max(3, round(max(data.shape) * share)) for share in (1 / 64, 1 / 34, 1 / 20)}:
         deviations = np.concatenate([local_deviation(image, window).ravel() for image in images])
-        for threshold in np.quantile(deviations, QUANTILES):
+        for threshold in np.quantile(deviations, (0.3, 0.4, 0.5, 0.6, 0.7)):
             masks = [local_variance_mask(image, window, threshold) for image in images]
             counts = pd.DataFrame(map(pixels.count, labels, masks)).sum()
             trials[window, threshold] = pixels.scores(counts)["f1"]

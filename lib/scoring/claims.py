@@ -6,13 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import yaml
+from scipy.stats import fisher_exact
 
 from lib.data.files import PARAMS, StateError, read_table, relative
 from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold
 
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
-SUPPORTED, CONTRADICTED, UNDECIDED, VOID = "supported", "contradicted", "undecided", "void"
-CANNOT_BE_TESTED, NOT_ORIGINAL = "cannot be tested", "not tested on the original data"
+# What several differences that are judged apart come to: by the first of these that is there.
+TOGETHER = {"cannot be tested": "cannot be tested", "contradicted": "contradicted"}
+TOGETHER |= {"reproduced": "partly", "partly": "partly", "undecided": "undecided"}
 NUMBERS = ["ci_low", "ci_high", "n_seeds"]
 COLUMNS = ["id", "claim", "seen", "source", "published", "value", *NUMBERS, "p", "rule", "verdict"]
 EFFECT = ["id", "what", "arm", "against"]
@@ -33,89 +34,8 @@ class Found(NamedTuple):
     verdict: str = ""
 
 
-def judge(stated, tables, *, original, **bootstrap):
-    """Give each claim its verdict.
-
-    Parameters
-    ----------
-    stated : list of dict
-        From `read_claims`.
-    tables : dict of str to pandas.DataFrame
-        pixels and cells, tidy as for `summarise`; summary, of pixels; histories, the curves of
-        every run; runs: arm, fold, seed, sees_cells.
-    original : bool
-        Whether these are the images of the report; on others nothing is judged.
-    **bootstrap
-        block and resamples, as for `summarise`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `COLUMNS`; p is that of the rule ``exact``. A fact has no rule and no verdict.
-    """
-    rows = []
-    for claim in stated:
-        measure = dict(claim["measure"])
-        if fact := measure.pop("fact", None):
-            found, rule, verdict = [Found(FACTS[fact](**measure))], "", ""
-        else:
-            pairs = [measure | pair for pair in measure.get("differences", [{}])]
-            found = [_measured(tables, pair, bootstrap) for pair in pairs]
-            rule = f"{claim['rule']} {claim[RULES[claim['rule']]]:g}"
-            verdict = _verdict([_single_verdict(claim, one) for one in found])
-        # Of several differences the smallest is shown, or none where one could not be measured.
-        shown = found[np.nan_to_num([one.value for one in found], nan=-np.inf).argmin()]
-        judged = {"rule": rule, "verdict": verdict if original or not rule else NOT_ORIGINAL}
-        rows.append(claim | shown._asdict() | judged)
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def effects(table, stated, names, **bootstrap):
-    """Measure differences between arms, on each fold that has both and on both held-out videos.
-
-    Parameters
-    ----------
-    table, names, **bootstrap
-        As for `summarise`.
-    stated : list of dict
-        From `read_effects`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        id, what, arm, against, fold, metric, mean, ci_low, ci_high, n_seeds (that both arms have).
-    """
-    rows = []
-    for effect in stated:
-        arms = [effect["arm"], effect["against"]]
-        pair = table[table.arm.isin(arms)]
-        for fold in [*pair.fold.unique(), "video"]:
-            part = of_fold(pair, fold)
-            if seeds := _shared_seeds(part, *arms):
-                found = arm_differences(part, *arms, names, **bootstrap)
-                about = [*map(effect.get, EFFECT), fold]
-                rows += [[*about, name, *numbers, seeds] for name, numbers in found.items()]
-    return pd.DataFrame(rows, columns=[*EFFECT, "fold", "metric", "mean", *NUMBERS])
-
-
 def read_claims():
-    """Read the claims and then the facts."""
-    content = _read()
-    return content["claims"] + content["facts"]
-
-
-def read_effects():
-    """Read the differences between arms that are measured, and the metrics they are measured in."""
-    content = _read()
-    return content["effects"], content["metrics"]
-
-
-def read_rules():
-    """Read when a run sees cells, and which learning rate the published recipe has."""
-    return _read()["rules"]
-
-
-def _read():
+    """Read params/claims.yaml: claims, facts, effects and their metrics, and rules."""
     path = PARAMS / "claims.yaml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -130,55 +50,89 @@ def _read():
 
 
 def _faults(section, entry):
-    given, names = entry | entry.get("measure", {}), {"rule": RULES, "fact": FACTS}
-    names |= {"history": HISTORY, "metric": {*METRICS, *POOLED}}
-    keys = [*SECTIONS[section], *filter(None, [RULES.get(entry.get("rule"))])]
+    given, keys = entry | entry.get("measure", {}), [*SECTIONS[section]]
+    known = {"rule": RULES, "fact": FACTS, "history": HISTORY, "metric": {*METRICS, *POOLED}}
     if section == "claims":
+        keys += [RULES[given["rule"]]] if given.get("rule") in RULES else []
         keys += [next((key for key in ("history", "share") if key in given), "metric")]
         keys += ["differences" if "differences" in given else "arm"]
     for key in keys:
         if key not in given:
             yield f"{entry.get('id', section)} has no {key}"
-        elif key in names and given[key] not in names[key]:
+        elif key in known and given[key] not in known[key]:
             yield f"{entry['id']} has an unknown {key}: {given[key]}"
 
 
+def judge(stated, tables, *, original, **bootstrap):
+    """Give each claim or fact its row of `COLUMNS`; a fact has no rule and no verdict.
+
+    Of `tables`, pixels and cells are tidy as for `summarise`, summary is of pixels, histories are
+    the curves of every run, and runs say which of them sees cells. Unless these are the `original`
+    images of the report, nothing is judged. `bootstrap` is as for `summarise`.
+    """
+    rows = []
+    for claim in stated:
+        measure = dict(claim["measure"])
+        if fact := measure.pop("fact", None):
+            found, rule, verdict = [Found(FACTS[fact](**measure))], "", ""
+        else:
+            pairs = [measure | pair for pair in measure.get("differences", [{}])]
+            found = [_measured(tables, pair, bootstrap) for pair in pairs]
+            rule = f"{claim['rule']} {claim[RULES[claim['rule']]]:g}"
+            verdict = _verdict([_single_verdict(claim, one) for one in found])
+        # Of several differences the smallest is shown, or none where one could not be measured.
+        shown = found[np.nan_to_num([one.value for one in found], nan=-np.inf).argmin()]
+        if rule and not original:
+            verdict = "not tested on the original data"
+        rows.append(claim | shown._asdict() | {"rule": rule, "verdict": verdict})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def effects(table, stated, names, **bootstrap):
+    """Measure differences between arms, on each fold that has both and on both held-out videos.
+
+    n_seeds is how many seeds both have; all but `stated`, of claims.yaml, is as for `summarise`.
+    """
+    rows = []
+    for effect in stated:
+        arms = [effect["arm"], effect["against"]]
+        pair = table[table.arm.isin(arms)]
+        for fold in [*pair.fold.unique(), "video"]:
+            part = of_fold(pair, fold)
+            if seeds := _shared_seeds(part):
+                found = arm_differences(part, *arms, names, **bootstrap)
+                about = [*map(effect.get, EFFECT), fold]
+                rows += [[*about, name, *numbers, seeds] for name, numbers in found.items()]
+    return pd.DataFrame(rows, columns=[*EFFECT, "fold", "metric", "mean", *NUMBERS])
+
+
 def _measured(tables, measure, bootstrap):
-    arm, fold, rows = measure["arm"], measure["fold"], tables["summary"]
-    if "history" in measure:
-        histories = tables["histories"]
-        runs = histories[(histories.arm == arm) & (histories.fold == fold)].groupby("seed")
-        values = [HISTORY[measure["history"]](run) for _, run in runs]
-        return Found(np.mean(values), min(values), max(values), len(values)) if values else Found()
+    arm, fold = measure["arm"], measure["fold"]
     if "against" in measure:
-        kinds = [_sees(tables["runs"], measure[side], fold) for side in ("arm", "against")]
-        return (_share if "share" in measure else _difference)(kinds, tables, measure, bootstrap)
-    rows = rows[(rows.arm == arm) & (rows.fold == fold) & (rows.metric == measure["metric"])]
-    return Found(*next(rows[["mean", *NUMBERS]].itertuples(index=False, name=None), ()))
-
-
-def _sees(runs, arm, fold):
-    """Whether each run of an arm sees cells, by fold and seed, where that is known."""
-    known = of_fold(runs, fold).dropna(subset="sees_cells").astype({"seed": str})
-    return known[known.arm == arm].set_index(["fold", "seed"]).sees_cells.astype(bool)
-
-
-def _share(kinds, *_):
-    """Difference of the shares of runs that see cells, and its p by Fisher's exact test."""
-    if not all(map(len, kinds)):
-        return Found()
-    (runs, others), (own, rest) = ([int(kind(side)) for side in kinds] for kind in (len, sum))
-    both = range(max(0, own + rest - others), min(runs, own + rest) + 1)
-    ways = [math.comb(runs, one) * math.comb(others, own + rest - one) for one in both]
-    p = sum(way for way in ways if way <= ways[own - both.start]) / sum(ways)
-    return Found(own / runs - rest / others, n_seeds=min(runs, others), p=p)
+        # Whether each run of the two sees cells, by fold and seed, where that is known.
+        runs = of_fold(tables["runs"], fold).dropna(subset="sees_cells")
+        runs = runs.astype({"seed": str, "sees_cells": bool}).set_index(["fold", "seed"])
+        kinds = [runs[runs.arm == name].sees_cells for name in (arm, measure["against"])]
+        if "share" not in measure:
+            return _difference(kinds, tables, measure, bootstrap)
+        if not all(map(len, kinds)):
+            return Found()
+        p = float(fisher_exact([[side.sum(), (~side).sum()] for side in kinds]).pvalue)
+        return Found(kinds[0].mean() - kinds[1].mean(), n_seeds=min(map(len, kinds)), p=p)
+    rows = tables["histories" if "history" in measure else "summary"]
+    rows = rows[(rows.arm == arm) & (rows.fold == fold)]
+    if "history" in measure:
+        values = [HISTORY[measure["history"]](run) for _, run in rows.groupby("seed")]
+        return Found(np.mean(values), min(values), max(values), len(values)) if values else Found()
+    rows = rows[rows.metric == measure["metric"]][["mean", *NUMBERS]]
+    return Found(*next(rows.itertuples(index=False, name=None), ()))
 
 
 def _difference(kinds, tables, measure, bootstrap):
     arms, metric = [measure["arm"], measure["against"]], measure["metric"]
     table, among = tables["pixels" if metric in METRICS else "cells"], "among" in measure
     table = of_fold(table[table.arm.isin(arms)], measure["fold"])
-    seeds = _shared_seeds(table, *arms)
+    seeds = _shared_seeds(table)
     if not set(arms) <= set(table.arm):
         return Found()
     if among:
@@ -192,64 +146,50 @@ def _difference(kinds, tables, measure, bootstrap):
         kinds = [side.loc[shared] for side in kinds]
         undecided = any(side.nunique() > 1 for side in kinds)
     if all(side.size and not side.any() for side in kinds):
-        return Found(n_seeds=seeds, verdict=VOID)
+        return Found(n_seeds=seeds, verdict="void")
     if undecided:
-        return Found(n_seeds=seeds, verdict=UNDECIDED)
+        return Found(n_seeds=seeds, verdict="undecided")
     (found,) = arm_differences(table, *arms, [metric], paired=not among, **bootstrap).values()
     return Found(*found, seeds)
 
 
-def _shared_seeds(table, arm, against):
-    """Count the seeds that both arms have in every fold of a table."""
-    parts = [part.groupby("arm").seed.agg(set) for _, part in table.groupby("fold")]
-    shared = [part.get(arm, set()) & part.get(against, set()) for part in parts]
-    return len(set.intersection(*shared)) if shared else 0
-
-
-def overfitting(run):
-    """Measure how far the validation loss ends above its lowest; 0 where it never left ln 2."""
-    rise = float(run.val_loss.iloc[-1] - run.val_loss.min())
-    return rise if run.loss.min() < math.log(2) - 0.05 else 0.0
-
-
-def validation_f1(run):
-    """Take the median over epochs of the validation F1 as the original computes it."""
-    return float(run.val_batch_f1.median())
-
-
-HISTORY = {"overfitting": overfitting, "validation_f1": validation_f1}
+def _shared_seeds(table):
+    """Count the seeds that both arms of a table have in each of its folds."""
+    runs = table.drop_duplicates(["fold", "arm", "seed"])
+    return int((runs.groupby("seed").size() == 2 * runs.fold.nunique()).sum())
 
 
 def _verdict(verdicts):
     """Give the verdict on several differences together."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
-    if decisive := [one for one in (CANNOT_BE_TESTED, CONTRADICTED) if one in verdicts]:
-        return decisive[0]
-    if {REPRODUCED, PARTLY} & set(verdicts):
-        return PARTLY
-    return UNDECIDED if UNDECIDED in verdicts else NOT_REPRODUCED
+    return next((TOGETHER[one] for one in TOGETHER if one in verdicts), "not reproduced")
 
 
 def _single_verdict(claim, found):
     value, low, high, bound = *found[:3], claim[RULES[claim["rule"]]]
-    ours = claim["published"] is None
     if found.verdict or np.isnan(value):
-        return found.verdict or CANNOT_BE_TESTED
+        return found.verdict or "cannot be tested"
     if claim["rule"] == "within":
         lowest, highest = claim["published"] - bound, claim["published"] + bound
         if lowest <= value <= highest:
-            return REPRODUCED
-        return PARTLY if low <= highest and high >= lowest else NOT_REPRODUCED
+            return "reproduced"
+        return "partly" if low <= highest and high >= lowest else "not reproduced"
     if claim["rule"] == "exact":
         low, high, bound = (value, value, 0) if found.p < bound else (-1, 1, 0)
-    if low > bound:
-        return SUPPORTED if ours else REPRODUCED
     if high < bound:
-        return CONTRADICTED
-    if ours:
-        return UNDECIDED
-    return PARTLY if value > bound else NOT_REPRODUCED
+        return "contradicted"
+    if claim["published"] is None:
+        return "supported" if low > bound else "undecided"
+    if low > bound:
+        return "reproduced"
+    return "partly" if value > bound else "not reproduced"
+
+
+def _overfitting(run):
+    """Measure how far the validation loss ends above its lowest; 0 where it never left ln 2."""
+    rise = float(run.val_loss.iloc[-1] - run.val_loss.min())
+    return rise if run.loss.min() < math.log(2) - 0.05 else 0.0
 
 
 def _iou_from_f1(score):
@@ -264,6 +204,11 @@ def _last_epoch(arm, patience):
     return int(curve.epoch[curve.value <= curve.value.min() + 0.02].max()) + patience
 
 
+# What is read from the training curves of a run. The F1 is that of the original.
+HISTORY = {
+    "overfitting": _overfitting,
+    "validation_f1": lambda run: float(run.val_batch_f1.median()),
+}
 # Numbers of the report that follow from its network, its code or its curves.
 FACTS = {
     "convolutions": lambda depth: 2 * (2 * depth + 1) + depth + 1,

@@ -1,8 +1,9 @@
 """Intervals: the bootstrap over seeds and blocks of neighbouring frames.
 
 Neighbouring frames of a time lapse are near copies, so that frames drawn one by one would make the
-interval far too narrow; they are drawn in blocks (Künsch 1989, 10.1214/aos/1176347265). It says
+interval far too narrow: `block` are drawn together (Künsch 1989, 10.1214/aos/1176347265). It says
 nothing of how a second seed would differ where there is one, nor of how a third video would.
+Tables are tidy: arm, fold, seed, video, frame, metric, value; `names` are metrics of them.
 """
 
 from functools import partial
@@ -11,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from lib.scoring.cells import det
-from lib.scoring.pixels import COUNTS, SCORES, iou
+from lib.scoring.pixels import COUNTS, SCORES
 
 # Pixel scores as means over frames and pooled over the pixels of all; SEG as the mean over frames.
 METRICS = [name for score in SCORES for name in (score, f"{score}_pooled")] + ["seg_st"]
 UNDEFINED = (np.nan, np.nan, np.nan)
-_iou = partial(iou, tn=None)  # true negatives are no part of it
+_iou = partial(SCORES["iou"], tn=None)  # true negatives are no part of it
 
-# Metrics that are computed from the sums of counts over frames: the counts, and the formula.
+# Metrics that are computed from the sums of counts over frames of a run: the counts, the formula.
 POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} | {
     "seg_gt": (("gold_jaccard", "gold_true_cells"), np.divide),
     "seg_st_pooled": (("silver_jaccard", "silver_true_cells"), np.divide),
@@ -31,34 +32,29 @@ POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} |
 def summarise(table, *, block, resamples, seed=0, names=METRICS):
     """Mean and 95 % interval of each metric of each arm and fold.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Tidy: arm, fold, seed, video, frame, metric, value. Scores of `POOLED` are those of a run.
-    block, resamples, seed : int
-        Of the bootstrap: neighbouring frames that are drawn together, draws, and their seed.
-    names : sequence of str
-        Metrics wanted: of the table, or pooled from such by `POOLED`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        arm, fold, metric, mean, ci_low, ci_high, n_seeds, n_frames (where the metric is defined).
-        Where two videos were held out in turn, the fold ``video`` is the mean of the two.
+    n_frames are those on which the metric is defined. Where two videos were held out in turn, the
+    fold ``video`` is the mean of the two.
     """
     rows = []
     for arm, group in table.groupby("arm", sort=False):
-        rng, held_out = np.random.default_rng(seed), []
+        rng, found = np.random.default_rng(seed), {}
         for fold, part in group.groupby("fold", sort=False):
             wide = _wide(part)
-            samples = _samples(wide, names, *_draws(wide.index, block, resamples, rng))
-            rows += [_row(arm, fold, *pair, [wide]) for pair in zip(names, samples, strict=True)]
-            held_out += [(wide, samples)] if is_video_fold(fold) else []
+            draws = _draws(wide.index, block, resamples, rng)
+            found[fold] = [wide], _samples(wide, names, *draws)
+        held_out = [found[fold] for fold in found if is_video_fold(fold)]
         if len(held_out) > 1:
             wides, samples = zip(*held_out, strict=True)
-            both = zip(names, np.mean(samples, axis=0), strict=True)
-            rows += [_row(arm, "video", *pair, wides) for pair in both]
-    return pd.DataFrame(rows)
+            found["video"] = [wide for (wide,) in wides], np.mean(samples, axis=0)
+        for fold, (wides, samples) in found.items():
+            n_seeds = min(wide.index.unique("seed").size for wide in wides)
+            for name, sample in zip(names, samples, strict=True):
+                column = POOLED[name][0][0] if name in POOLED else name
+                frames = [wide[column].dropna().index.droplevel("seed").unique() for wide in wides]
+                n_frames = sum(map(len, frames))
+                rows.append([arm, fold, name, *_interval(sample), n_seeds, n_frames])
+    columns = ["arm", "fold", "metric", "mean", "ci_low", "ci_high", "n_seeds", "n_frames"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def is_video_fold(fold):
@@ -75,23 +71,11 @@ def of_fold(table, fold):
 
 
 def arm_differences(table, arm, against, names, *, block, resamples, seed=0, paired=True):
-    """Differences between two arms, with 95 % intervals; the means over the folds of the table.
+    """Differences `arm` minus `against`, with 95 % intervals; the means over the folds of a table.
 
-    The same frames are drawn for both arms, so that what they share cancels.
-
-    Parameters
-    ----------
-    table, names, block, resamples, seed
-        As for `summarise`.
-    arm, against : str
-        The one minus the other.
-    paired : bool
-        Whether the seeds that both arms have are drawn for both together, or each arm's own apart.
-
-    Returns
-    -------
-    dict of str to tuple
-        Mean, ci_low and ci_high by name; NaN where the arms share no frame in some fold.
+    The same frames are drawn for both, so that what they share cancels, and where `paired` the same
+    of the seeds that both have. Mean, ci_low and ci_high are by name; NaN where the arms share no
+    frame in some fold.
     """
     samples, rng = [], np.random.default_rng(seed)
     for _, part in table.groupby("fold", sort=False):
@@ -131,15 +115,6 @@ def block_samples(count, block, resamples, rng):
     return ((starts + np.arange(block)) % count).reshape(resamples, -1)[:, :count]
 
 
-def _row(arm, fold, name, sample, wides):
-    mean, low, high = _interval(sample)
-    row = {"arm": arm, "fold": fold, "metric": name, "mean": mean, "ci_low": low, "ci_high": high}
-    row["n_seeds"] = min(wide.index.unique("seed").size for wide in wides)
-    column = POOLED[name][0][0] if name in POOLED else name
-    frames = [wide[column].dropna().index.droplevel("seed").unique() for wide in wides]
-    return row | {"n_frames": sum(map(len, frames))}
-
-
 def _wide(table):
     return table.pivot(index=["seed", "video", "frame"], columns="metric", values="value")
 
@@ -147,22 +122,20 @@ def _wide(table):
 def _draws(index, block, resamples, rng):
     """Say how often each seed and each frame counts in each draw; the first draw is the whole."""
     frames = index.droplevel("seed").unique().sort_values()
-    videos = frames.get_level_values("video")
-    times = np.ones((1 + resamples, len(frames)))
-    for video in videos.unique():
-        own = np.flatnonzero(videos == video)
-        times[1:, own] = _times(block_samples(len(own), block, resamples, rng), len(own))
-    return _seed_draws(index, resamples, rng), pd.DataFrame(times, columns=frames)
+    sizes = frames.get_level_values("video").value_counts().sort_index()
+    times = [_times(block_samples(size, block, resamples, rng), size) for size in sizes]
+    return _seed_draws(index, resamples, rng), pd.DataFrame(np.hstack(times), columns=frames)
 
 
 def _seed_draws(index, resamples, rng):
     size = index.unique("seed").size
-    return np.vstack([np.ones(size), _times(rng.integers(0, size, (resamples, size)), size)])
+    return _times(rng.integers(0, size, (resamples, size)), size)
 
 
 def _times(drawn, count):
     places = drawn + count * np.arange(len(drawn))[:, None]
-    return np.bincount(places.ravel(), minlength=len(drawn) * count).reshape(-1, count)
+    times = np.bincount(places.ravel(), minlength=len(drawn) * count).reshape(-1, count)
+    return np.vstack([np.ones(count), times])
 
 
 @np.errstate(invalid="ignore", divide="ignore")
@@ -172,16 +145,15 @@ def _samples(wide, names, seed_times, frame_times):
     for _, run in wide.groupby("seed"):
         times = frame_times[run.index.droplevel("seed")].to_numpy()
         # A frame without gold truth has none of its counts, and adds nothing.
-        sums = dict(zip(wide, (times @ np.nan_to_num(run)).T, strict=True))
-        defined = dict(zip(wide, (times @ run.notna().to_numpy(float)).T, strict=True))
-        values.append([_score(name, sums, defined) for name in names])
+        sums = (times @ np.nan_to_num(run)).T
+        means = dict(zip(wide, sums / (times @ run.notna().to_numpy(float)).T, strict=True))
+        sums = dict(zip(wide, sums, strict=True))
+        for name in POOLED.keys() & names:
+            columns, score = POOLED[name]
+            means[name] = score(*map(sums.get, columns))
+        values.append([means[name] for name in names])
     known, weights = ~np.isnan(values), seed_times.T[:, None]
     return (weights * np.nan_to_num(values)).sum(axis=0) / (weights * known).sum(axis=0)
-
-
-def _score(name, sums, defined):
-    counts, score = POOLED.get(name, ((name,), lambda total: total / defined[name]))
-    return score(*map(sums.get, counts))
 
 
 def _interval(sample):

@@ -1,7 +1,7 @@
 """From probabilities to cells, with constants that are chosen on frames of the training side."""
 
 from collections import defaultdict
-from itertools import product
+from itertools import groupby, product
 
 import numpy as np
 import pandas as pd
@@ -12,19 +12,19 @@ from skimage.measure import label
 from skimage.segmentation import expand_labels, watershed
 from skimage.transform import resize
 
-from lib.scoring.cells import det, positions, without_unknown
-from lib.scoring.growth import Growth
+from lib.scoring.cells import counts, det, remove_small, without_unknown
 
 # What is tried; lengths in px of the labels, for the 60 to 140 px that cells of the data are wide.
-THRESHOLDS = (0.3, 0.5, 0.6, 0.7, 0.8)
-SMALLEST = (0, 200, 600)
-GROW = (0, 1, 2, 3, 4, 5, 6)
-SPLIT = (0, 30, 50)
-MARKERS = (0.5, 0.7, 0.9)
-# Thresholds and splits that are tried together with markers.
-FLOODED = (0.3, 0.5)
-SOWN = (0, 50)
-
+TRIED = {
+    "thresholds": (0.3, 0.5, 0.6, 0.7, 0.8),
+    "smallest": (0, 200, 600),
+    "grow": (0, 1, 2, 3, 4, 5, 6),
+    "split": (0, 30, 50),
+    "markers": (0.5, 0.7, 0.9),
+    # Thresholds and splits that are tried together with markers.
+    "flooded": (0.3, 0.5),
+    "sown": (0, 50),
+}
 CONSTANTS = {"threshold": float, "marker": float, "smallest": int, "grow": float, "split": int}
 # Ways to come from probabilities to cells, each a part of what is tried.
 METHODS = {
@@ -48,33 +48,13 @@ def enlarge(probability, shape):
 
 
 def segment(probability, shape, *, threshold, smallest, grow, split=0, marker=0.0, inside=None):
-    """Find the cells of a frame.
+    """Find the cells of a frame of some shape, whose pixels every length is in.
 
-    Parameters
-    ----------
-    probability : ndarray of float, shape (K, L)
-        Of the foreground, from 0 to 1.
-    shape : tuple of int
-        Rows and columns of the labels; every length below is in their pixels.
-    threshold : float
-        Probability from which a pixel counts as cell.
-    smallest : int
-        Cells of fewer pixels are removed, before the others grow.
-    grow : float
-        How far cells grow into the background, px; cells that meet stay apart.
-    split : int
-        Least distance of two centres in one component, px; 0 leaves components whole.
-    marker : float
-        Where it is above 0, the components from this probability on, divided by `split`, are
-        markers of cells, and a watershed on the probability floods what is from `threshold` on
-        from there.
-    inside : ndarray of float, shape (K, L), optional
-        What cells are cut out of, where that is another map than the foreground.
-
-    Returns
-    -------
-    ndarray of int, shape (M, N)
-        Instance ids 1, 2, ... and 0 for background.
+    What is from `threshold` on is cut into components, whose centres are at least `split` apart
+    (0: left whole). Those of fewer pixels than `smallest` are removed, and the others grow by up to
+    `grow`; cells that meet stay apart. Where `marker` is above 0, the components are those from
+    this probability on, and a watershed floods what is from `threshold` on from there. They are cut
+    out of `inside` where that is another map than the foreground; both are from 0 to 1.
     """
     foreground = enlarge(probability, shape)
     core = foreground if inside is None else enlarge(inside, shape)
@@ -109,13 +89,6 @@ def split_cells(cells, distance, depth=None):
     return np.where(divided > 0, divided, (cells > 0) * (cells + len(peaks)))
 
 
-def remove_small(cells, smallest):
-    """Remove cells of fewer pixels than `smallest`; number the others 1, 2, ... in their order."""
-    kept = np.bincount(cells.ravel()) >= max(smallest, 1)  # an id that is not there is not kept
-    kept[0] = False
-    return (np.cumsum(kept) * kept)[cells]
-
-
 def flood(markers, core, mask):
     """Let markers grow over a mask, and meet where the prediction is lowest between them."""
     mask = mask | (markers > 0)
@@ -131,67 +104,72 @@ def _fill(markers, components):
     held = np.bincount(home[1:], minlength=components.max() + 1)
     filling = np.zeros(len(held), int)
     filling[home[1:]] = np.arange(1, len(home))
-    filling[held > 1] = -1
-    filled = filling[components]
-    filled = np.where(filled < 0, markers, filled)
-    return filled, (filled == 0) & (held > 1)[components]
+    several = (held > 1)[components]
+    filled = np.where(several, markers, filling[components])
+    return filled, (filled == 0) & several
 
 
-def score_constants(
-    probabilities,
-    labels,
-    *,
-    insides=None,
-    thresholds=THRESHOLDS,
-    smallest=SMALLEST,
-    grow=GROW,
-    split=SPLIT,
-    markers=MARKERS,
-    flooded=FLOODED,
-    sown=SOWN,
-):
-    """Score `segment` with many combinations of its constants."""
-    grow, sums = sorted(grow), defaultdict(int)
+@np.errstate(invalid="ignore")
+def score_constants(probabilities, labels, *, insides=None, **tried):
+    """Score `segment` with many combinations of its constants, those of `TRIED` if not told."""
+    tried, sums, rows = TRIED | tried, defaultdict(int), []
     insides = [None] * len(labels) if insides is None else insides
-    plain, sown = set(product(thresholds, split)), set(product(markers, sown))
+    plain = set(product(tried["thresholds"], tried["split"]))
+    sown = set(product(tried["markers"], tried["sown"]))
+    grow = np.sort(tried["grow"])
     for probability, inside, truth in zip(probabilities, insides, labels, strict=True):
         foreground = enlarge(probability, truth.shape)
         core = foreground if inside is None else enlarge(inside, truth.shape)
-        truth = positions(without_unknown(truth))
-        masks = {threshold: foreground >= threshold for threshold in flooded}
-        least = core >= min(markers, default=np.inf)
-        growths = {one: Growth(truth, mask | least, grow) for one, mask in masks.items()}
-        for level in dict.fromkeys((*thresholds, *markers)):
+        truth, near = remove_small(without_unknown(truth)), {}
+        for level, pairs in groupby(sorted(plain | sown), key=lambda pair: pair[0]):
             components = to_cells(core >= level)
             depth = distance_transform_edt(components > 0)
-            growth = Growth(truth, components > 0, grow)
-            for distance in sorted({other for one, other in plain | sown if one == level}):
-                divided = split_cells(components, distance, depth)
-                for floors, cells in _without_small(divided, smallest):
-                    found = {}
-                    if (level, distance) in plain:
-                        found[level, 0.0] = growth.sums(cells)
-                    for threshold, mask in masks.items() if (level, distance) in sown else ():
-                        grown = flood(cells, core, mask)
-                        found[threshold, level] = growths[threshold].sums(grown)
-                    for (threshold, marker), floor in product(found, floors):
-                        sums[threshold, marker, floor, distance] += found[threshold, marker]
-    rows = []
-    for constants, found in sums.items():
-        for reach, (jaccard, true_cells, *errors) in zip(grow, found.T, strict=True):
-            seg = jaccard / true_cells if true_cells else np.nan
-            rows.append([*constants, reach, seg, det(*errors)])
+            for pair in pairs:
+                divided, counted = split_cells(components, pair[1], depth), {}
+                for floor in tried["smallest"]:
+                    cells = remove_small(divided, floor)
+                    left = cells.max()  # sizes that leave as many cells leave the same ones
+                    if left not in counted:
+                        found = {(level, 0.0): cells} if pair in plain else {}
+                        for one in tried["flooded"] if pair in sown else ():
+                            found[one, level] = flood(cells, core, foreground >= one)
+                        counted[left] = [
+                            (way, _count_grown(truth, grown, grow, near))
+                            for way, grown in found.items()
+                        ]
+                    for way, numbers in counted[left]:
+                        sums[*way, floor, pair[1]] += numbers
+    for constants, (jaccard, *numbers) in sums.items():
+        scores = zip(grow, jaccard / numbers[0], det(*numbers), strict=True)
+        rows += [(*constants, *one) for one in scores]
     columns = ["threshold", "marker", "smallest", "split", "grow", "seg", "det"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _without_small(cells, smallest):
-    """Remove small cells, once for all the sizes that remove the same."""
-    areas = np.bincount(cells.ravel())[1:]
-    floors = defaultdict(list)
-    for floor in smallest:
-        floors[int((areas >= max(floor, 1)).sum())].append(floor)
-    return [(same, remove_small(cells, same[0])) for same in floors.values()]
+def _count_grown(truth, cells, grow, near):
+    """Count for SEG and DET of cells after each growth by `expand_labels`, shape (5, len(grow)).
+
+    Few masks differ and their distances take the time, so that `near` keeps by mask the pixels in
+    reach, the pixel of a cell nearest to each, and the first growth that comes as far.
+    """
+    mask, flat = cells > 0, cells.ravel()
+    key = mask.tobytes()
+    if key not in near:
+        distances, nearest = distance_transform_edt(~mask, return_indices=True)
+        pixels = np.flatnonzero(~mask & (distances <= grow[-1]))
+        rows, columns = nearest.reshape(2, -1)[:, pixels]
+        steps = np.searchsorted(grow, distances.ravel()[pixels])
+        near[key] = pixels, rows * mask.shape[1] + columns, steps
+    pixels, sources, steps = near[key]
+    shape = len(grow), truth.max() + 1, flat.max() + 1
+    pairs = truth.ravel() * shape[2]
+    inside = np.bincount(pairs + flat, minlength=shape[1] * shape[2]).reshape(shape[1:])
+    places = steps * inside.size + pairs[pixels] + flat[sources]
+    grown = np.bincount(places, minlength=np.prod(shape)).reshape(shape).cumsum(axis=0)
+    shared = grown + inside
+    shared[:, :, 0] -= grown.sum(axis=2)
+    names = ("jaccard", "true_cells", "merged", "missed", "spurious")
+    return np.stack([*map(counts(shared).get, names)])
 
 
 def choose_constants(table):
@@ -203,20 +181,8 @@ def choose_constants(table):
     """
     if table.seg.isna().all():
         raise ValueError("no true cell in the labels to choose constants by")
-    order = {"seg": -table.seg.round(3), "det": -table.det.round(3)}
-    order |= {name: table[name] for name in ("marker", "split", "grow")}
-    order |= {"off": abs(table.threshold - 0.5).round(9), "smallest": table.smallest}
-    best = table.loc[pd.DataFrame(order).sort_values(list(order)).index[0]]
+    order = ["seg", "det", "marker", "split", "grow", "off", "smallest"]
+    off = abs(table.threshold - 0.5).round(9)
+    ranks = table.assign(seg=-table.seg.round(3), det=-table.det.round(3), off=off)
+    best = ranks.sort_values(order).iloc[0]
     return {name: kind(best[name]) for name, kind in CONSTANTS.items()}
-
-
-def choose(table):
-    """Choose the constants of each method, and give the SEG that they were chosen for."""
-    parts = {method: table.query(rows) for method, rows in METHODS.items()}
-    chosen = {method: choose_constants(part) for method, part in parts.items()}
-    return chosen, {method: round(float(part.seg.max()), 3) for method, part in parts.items()}
-
-
-def best_method(scores):
-    """Name the method with the highest score; of equal ones the first."""
-    return max(scores, key=scores.get)

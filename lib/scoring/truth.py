@@ -4,8 +4,6 @@ Constants that turn probabilities into cells are chosen on validation frames, an
 counted with them once. Truth that is `UNKNOWN` takes no part.
 """
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 
@@ -26,11 +24,10 @@ class Truth:
         self.data, self.is_silver = data, data.record["truth"] == "silver"
         known = [*split.train, *split.validation]
         labels = cells.without_unknown(full_labels(data, known))
-        areas = [np.bincount(frame.ravel())[1:] for frame in labels]
-        self.cell_area = float(np.median([area for frame in areas for area in frame[frame > 0]]))
+        areas = np.concatenate([np.bincount(frame.ravel())[1:] for frame in labels])
+        self.cell_area = float(np.median(areas[areas > 0]))
         # Gold truth outlines a few cells, of which none may be near the edge; markers are in all.
-        found = [data.markers[video].get(frame) for video, frame in known]
-        markers = [frame for frame in found if frame is not None]
+        markers = [data.markers[video][at] for video, at in known if at in data.markers[video]]
         self.margin = cells.field_margin(labels if self.is_silver else markers)
 
     def count(self, video, frame, found, foreground):
@@ -42,56 +39,41 @@ class Truth:
         labels, markers = self.data.labels[video][frame], self.data.markers[video].get(frame)
         kept = cells.in_field(found, self.margin)
         foreground = foreground & ((kept > 0) | (found == 0))
-        counts = {"video": video, "frame": frame}
-        gold, silver = self.data.gold[video].get(frame), labels if self.is_silver else None
-        for name, truth in (("gold", gold), ("silver", silver)):
-            scored = cells.seg_counts(labels if truth is None else truth, kept)
-            values = {f"{name}_{key}": value for key, value in scored.items()}
-            counts |= dict.fromkeys(values) if truth is None else values
-        known = labels
-        if markers is not None:
-            counts |= cells.det_counts(markers, kept)
-            known = mark_unknown(
-                labels, markers, UNKNOWN_RADIUS * max(labels.shape) / REFERENCE_SIZE
-            )
-        errors = cells.error_counts(labels, kept)
-        counts |= errors if self.is_silver else dict.fromkeys(errors)
-        counts |= pixels.count(labels, kept)
+        truths = self.data.gold[video].get(frame), labels if self.is_silver else None, markers
+        gold, silver, marked = (
+            {} if truth is None else cells.counts(cells.overlaps(truth, kept)) for truth in truths
+        )
+        row, known = {"video": video, "frame": frame}, labels
+        for name, counts in (("gold", gold), ("silver", silver)):
+            row |= {f"{name}_{key}": counts.get(key) for key in ("jaccard", "true_cells")}
+        if marked:
+            errors = {key: marked[key] for key in ("merged", "missed", "spurious")}
+            row |= {"markers": marked["true_cells"]} | errors
+            row["count_error"] = marked["spurious"] - marked["missed"] - marked["merged"]
+            radius = UNKNOWN_RADIUS * max(labels.shape) / REFERENCE_SIZE
+            known = mark_unknown(labels, markers, radius)
+        row |= {"splits": silver.get("split"), "merges": silver.get("merged")}
+        row |= pixels.count(labels, kept)
         whole = pixels.count(labels, foreground)
-        counts |= {f"foreground_{name}": whole[name] for name in ("tp", "fp", "fn")}
+        row |= {f"foreground_{name}": whole[name] for name in ("tp", "fp", "fn")}
         # False pixels that cannot be of a cell that the labels miss.
-        return counts | {"known_fp": int(np.sum(foreground & (known == 0)))}
+        return row | {"known_fp": int(np.sum(foreground & (known == 0)))}
 
 
 def score_frames(data, pairs, probabilities, threshold):
-    """Score predictions frame by frame, at the size of the labels whatever a network sees.
+    """Score predictions (F, K, L), from 0 to 1, at the size of the labels.
 
-    Parameters
-    ----------
-    data : DataSet
-    pairs : list of tuple
-        Video and frame number.
-    probabilities : ndarray of float, shape (F, K, L)
-        Of the foreground, from 0 to 1.
-    threshold : float
-        Probability from which a pixel counts as cell.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a frame: video, frame, tp, fp, fn, tn, each of `pixels.SCORES`, and seg_st, the mean
-        SEG of the cells of the labels; NaN where undefined.
+    The table has a row for each pair of video and frame: tp, fp, fn, tn, each of `pixels.SCORES`,
+    and seg_st, the mean SEG of the cells of the labels; NaN where undefined.
     """
-    rows = []
-    for (video, frame), probability in zip(pairs, probabilities, strict=True):
-        found = segment.to_cells(segment.enlarge(probability, data.shape) >= threshold)
-        rows.append(_frame_row(data, video, frame, found))
-    return pd.DataFrame(rows)
+    masks = (segment.enlarge(one, data.shape) >= threshold for one in probabilities)
+    found = zip(pairs, map(segment.to_cells, masks), strict=True)
+    return pd.DataFrame([_frame_row(data, *pair, cells) for pair, cells in found])
 
 
 def _frame_row(data, video, frame, found):
     labels = data.labels[video][frame]
-    counts, seg = pixels.count(labels, found), cells.seg_scores(labels, found)
+    counts, seg = pixels.count(labels, found), cells.seg_scores(cells.overlaps(labels, found))
     row = {"video": video, "frame": frame} | counts | pixels.scores(counts)
     return row | {"seg_st": float(seg.mean()) if len(seg) else np.nan}
 
@@ -99,26 +81,11 @@ def _frame_row(data, video, frame, found):
 def score_cells(data, split, maps, settings, *, turned):
     """Choose how probabilities become cells on validation frames, and count in each test frame.
 
-    Parameters
-    ----------
-    data : DataSet
-    split : Split
-    maps : dict of tuple to tuple of ndarray
-        Foreground probability and the map that cells are cut out of, from 0 to 1, of the
-        validation and test frames by video and frame, from `inference.mean_predictions`.
-    settings : Settings
-        evaluation.threshold matters, for the foreground before cells are cut out.
-    turned : bool
-        Whether the maps are means over flips and turns.
-
-    Returns
-    -------
-    rows : list of dict
-        A row a method and frame: turned, method, chosen, and the counts of `Truth.count`. Methods
-        that were not chosen are compared by gold truth alone, which few frames have.
-    record : dict
-        constants, the arguments of `segment` by method, chosen, the method with the best SEG,
-        validation_seg by method, margin, px, and cell_area, the median of the labelled cells, px.
+    Of each frame `maps`, from `inference.mean_predictions`, hold the foreground probability and the
+    map that cells are cut out of; `turned` says whether they are means over flips and turns. Rows
+    are of a method and a frame; methods that were not chosen are compared by gold truth alone,
+    which few frames have. The record has the arguments of `segment` by method, the method with the
+    best SEG, margin, px, and cell_area, the median of the labelled cells, px.
     """
     # Neighbouring frames are near copies; every second one tells as much in half the time.
     validation = split.validation[::2]
@@ -127,14 +94,17 @@ def score_cells(data, split, maps, settings, *, turned):
     insides = None if all(map(np.array_equal, foregrounds, insides)) else insides
     labels = full_labels(data, validation)
     table = segment.score_constants(foregrounds, labels, insides=insides)
-    constants, scores = segment.choose(table)
-    truth, best, rows = Truth(data, split), segment.best_method(scores), []
+    tried = {method: table.query(part) for method, part in segment.METHODS.items()}
+    scores = {method: round(float(part.seg.max()), 3) for method, part in tried.items()}
+    constants = {method: segment.choose_constants(part) for method, part in tried.items()}
+    truth, best, rows = Truth(data, split), max(scores, key=scores.get), []
     for method, arguments in constants.items():
         for video, frame in split.test:
             if method != best and frame not in data.gold[video]:
                 continue
             probability, inside = maps[video, frame]
             found = segment.segment(probability, data.shape, inside=inside, **arguments)
+            # Pixels are scored before cells are cut out.
             foreground = segment.enlarge(probability, data.shape) >= settings.evaluation.threshold
             keys = {"turned": turned, "method": method, "chosen": method == best}
             rows.append(keys | truth.count(video, frame, found, foreground))
@@ -164,11 +134,11 @@ def count_references(data, split, sizes):
     """
     truth, rows, floor = Truth(data, split), [], baselines.predictions(data, split)
     for arm, predictions in (_ceilings(data, split, sizes) | floor).items():
-        for (video, frame), found in zip(split.test, predictions, strict=True):
+        for pair, found in zip(split.test, predictions, strict=True):
             if found is not None:
-                rows.append({"arm": arm} | truth.count(video, frame, found, found > 0))
+                rows.append({"arm": arm} | truth.count(*pair, found, found > 0))
                 if arm in floor:
-                    rows.append({"arm": arm} | _frame_row(data, video, frame, found))
+                    rows.append({"arm": arm} | _frame_row(data, *pair, found))
     return rows
 
 
@@ -180,11 +150,10 @@ def _ceilings(data, split, sizes):
     tried = {"thresholds": (0.5,), "split": (0,), "markers": ()}
     for size in sizes:
         shape = [round(size * side / max(data.shape)) for side in data.shape]
-        seen, masks = (
-            np.float32(to_gap_mask(resample(labels, labels, shape)[1]))
-            for labels in (validation, test)
-        )
-        table = segment.score_constants(seen, validation, **tried)
-        cut = partial(segment.segment, shape=data.shape, **segment.choose_constants(table))
-        found[f"perfect_gap_{size}"] = [cut(mask) for mask in masks]
+        small = [resample(labels, labels, shape)[1] for labels in (validation, test)]
+        seen, masks = (np.float32(to_gap_mask(labels)) for labels in small)
+        chosen = segment.choose_constants(segment.score_constants(seen, validation, **tried))
+        found[f"perfect_gap_{size}"] = [
+            segment.segment(mask, data.shape, **chosen) for mask in masks
+        ]
     return found

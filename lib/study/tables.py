@@ -75,8 +75,9 @@ def make_tables(results):
         raise StateError(f"{where}: no run is finished yet; `make reproduce` goes on with the runs")
     evaluation = results.profile.settings.evaluation
     bootstrap = {"block": evaluation.block, "resamples": evaluation.resamples}
-    stated, names = claims.read_effects()
-    runs = _run_table(results)
+    said = claims.read_claims()
+    stated, names, stated_claims = said["effects"], said["metrics"], said["claims"] + said["facts"]
+    runs = _run_table(results, said["rules"]["sees_cells"]["one_answer_below"])
     frame = [*KEYS, "video", "frame"]
     pixels = results.metrics.melt(frame, PIXELS, var_name="metric")
     cells = _chosen(results.cells).melt(frame, CELLS, var_name="metric")
@@ -95,7 +96,7 @@ def make_tables(results):
         "cells_effects": claims.effects(cells, [*stated, *turned], COMPARED, **bootstrap),
         "cells_methods": _methods(results.cells, results.headline),
         "cells_constants": _constants(results),
-        "claims": claims.judge(claims.read_claims(), judged, original=original, **bootstrap),
+        "claims": claims.judge(stated_claims, judged, original=original, **bootstrap),
         "scan": _scan(results, runs),
         "leakage": _leakage(results, pixels, names, bootstrap),
     }
@@ -108,13 +109,13 @@ def _chosen(cells):
     return chosen.assign(arm=chosen.arm + seeds + turns)
 
 
-def _run_table(results):
+def _run_table(results, one_answer_below):
     """List the runs, each with what it says of itself and with its scores, pooled over frames."""
     rows = [_run_row(*pair, results.profile.outputs) for pair in results.networks]
     counts = results.metrics.groupby(KEYS)[list(COUNTS)].sum()
     pooled = pd.DataFrame({name: SCORES[name](**counts) for name in ("f1", "mean_iou")})
     table = pd.DataFrame(rows).join(pooled, on=KEYS).reindex(columns=RUN_COLUMNS)
-    sees = table.one_answer < claims.read_rules()["sees_cells"]["one_answer_below"]
+    sees = table.one_answer < one_answer_below
     return table.assign(sees_cells=sees.where(table.one_answer.notna()))
 
 

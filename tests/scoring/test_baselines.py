@@ -9,7 +9,7 @@ from lib.data.arrays import UNKNOWN
 from lib.data.dataset import DataSet
 from lib.data.splits import Split
 from lib.scoring.baselines import best_blind_rate, local_deviation, local_variance_mask, predictions
-from lib.scoring.pixels import count, mean_iou, scores
+from lib.scoring.pixels import SCORES, count, scores
 
 FRAMES = {"01": range(20), "02": range(8)}
 SPLIT = Split(
@@ -69,7 +69,7 @@ def test_what_is_unknown_is_not_learnt_from(data):
 def test_blind_rate_has_the_best_mean_iou_that_can_be_expected(share):
     def expected(rate):
         wrong = (1 - share) * rate, share * (1 - rate)
-        return mean_iou(share * rate, *wrong, (1 - share) * (1 - rate))
+        return SCORES["mean_iou"](share * rate, *wrong, (1 - share) * (1 - rate))
 
     best = best_blind_rate(share)
     assert all(expected(best) >= expected(rate) - 1e-12 for rate in np.arange(1, 100) / 100)

@@ -1,6 +1,7 @@
 """SEG and DET: cells made by hand, and the package py-ctcmetrics."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from ctc_metrics.scripts.evaluate import evaluate_sequence
@@ -10,88 +11,87 @@ from hypothesis.extra import numpy as hnp
 from skimage.segmentation import relabel_sequential
 
 from lib.data.arrays import UNKNOWN
-from lib.scoring.cells import (
-    det_counts,
-    error_counts,
-    field_margin,
-    in_field,
-    pooled_det,
-    pooled_seg,
-    seg_counts,
-    seg_scores,
-)
+from lib.scoring.cells import counts, det, field_margin, in_field, overlaps, seg_scores
 from lib.scoring.segment import to_cells
 
 IDS = hnp.arrays(np.uint16, (4, 6), elements=st.integers(0, 4))
 ROW = np.repeat([[1, 1, 1, 1, 0, 2, 2, 3, 3, 0, 0]], 2, axis=0)
 
 
+@np.errstate(invalid="ignore")
+def pooled(*frames):
+    """SEG and DET of frames together, each of true and of predicted cells."""
+    total = pd.DataFrame([counts(overlaps(*frame)) for frame in frames]).sum()
+    return {
+        "SEG": total.jaccard / total.true_cells,
+        "DET": det(total.true_cells, total.merged, total.missed, total.spurious),
+    }
+
+
 @pytest.mark.parametrize(
-    ("predicted", "scores", "merged", "missed", "spurious", "splits", "merges"),
+    ("predicted", "scores", "merged", "missed", "spurious", "split"),
     [
-        ([7, 7, 7, 7, 0, 8, 8, 9, 9, 0, 0], [1, 1, 1], 0, 0, 0, 0, 0),
-        ([7, 7, 8, 8, 0, 9, 9, 5, 5, 0, 0], [0, 1, 1], 0, 1, 2, 1, 0),
-        ([7, 7, 7, 8, 0, 9, 9, 5, 5, 0, 0], [3 / 4, 1, 1], 0, 0, 1, 1, 0),
-        ([7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0], [4 / 9, 2 / 9, 2 / 9], 2, 0, 0, 0, 2),
-        ([7, 7, 7, 7, 0, 8, 8, 0, 0, 0, 9], [1, 1, 0], 0, 1, 1, 0, 0),
-        ([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0], 0, 3, 0, 0, 0),
+        ([7, 7, 7, 7, 0, 8, 8, 9, 9, 0, 0], [1, 1, 1], 0, 0, 0, 0),
+        ([7, 7, 8, 8, 0, 9, 9, 5, 5, 0, 0], [0, 1, 1], 0, 1, 2, 1),
+        ([7, 7, 7, 8, 0, 9, 9, 5, 5, 0, 0], [3 / 4, 1, 1], 0, 0, 1, 1),
+        ([7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0], [4 / 9, 2 / 9, 2 / 9], 2, 0, 0, 0),
+        ([7, 7, 7, 7, 0, 8, 8, 0, 0, 0, 9], [1, 1, 0], 0, 1, 1, 0),
+        ([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0], 0, 3, 0, 0),
     ],
     ids=["same", "halves", "split", "all merged", "missed and spurious", "empty"],
 )
-def test_known_cases(predicted, scores, merged, missed, spurious, splits, merges):
+def test_known_cases(predicted, scores, merged, missed, spurious, split):
     cells = np.repeat([predicted], 2, axis=0)
-    assert seg_scores(ROW, cells).tolist() == pytest.approx(scores)
-    assert seg_counts(ROW, cells) == pytest.approx({"jaccard": sum(scores), "true_cells": 3})
-    counts = det_counts(ROW, cells)
-    expected = {"markers": 3, "merged": merged, "missed": missed, "spurious": spurious}
-    assert counts == expected | {"count_error": len(np.unique(cells[cells > 0])) - 3}
-    assert pooled_det([counts]) == pytest.approx(1 - (5 * merged + 10 * missed + spurious) / 30)
-    assert error_counts(ROW, cells) == {"splits": splits, "merges": merges}
+    shared = overlaps(ROW, cells)
+    assert seg_scores(shared).tolist() == pytest.approx(scores)
+    expected = {"jaccard": sum(scores), "true_cells": 3, "merged": merged, "missed": missed}
+    assert counts(shared) == pytest.approx(expected | {"spurious": spurious, "split": split})
+    weighed = (5 * merged + 10 * missed + spurious) / 30
+    assert pooled((ROW, cells))["DET"] == pytest.approx(1 - weighed)
 
 
 def test_det_is_never_below_that_of_no_cells():
-    assert pooled_det([det_counts(ROW, np.arange(1, 23).reshape(2, 11))]) == 0
+    assert pooled((ROW, np.arange(1, 23).reshape(2, 11)))["DET"] == 0
 
 
 def test_a_video_is_pooled_over_cells_and_not_over_frames():
     one = np.where(ROW == 1, 1, 0)
-    frames = [(ROW, np.zeros_like(ROW)), (one, one)]
-    assert pooled_seg(seg_counts(*frame) for frame in frames) == 1 / 4
-    assert pooled_det(det_counts(*frame) for frame in frames) == pytest.approx(1 / 4)
+    assert pooled((ROW, np.zeros_like(ROW)), (one, one)) == pytest.approx(
+        {"SEG": 0.25, "DET": 0.25}
+    )
 
 
 def test_without_true_cells_both_are_undefined():
     nothing = np.zeros_like(ROW)
-    assert np.isnan(pooled_seg([seg_counts(nothing, ROW)]))
-    assert np.isnan(pooled_det([det_counts(nothing, ROW)]))
+    assert np.isnan([*pooled((nothing, ROW)).values()]).all()
     # The spurious cells of such a frame still count in its video.
-    assert pooled_det([det_counts(ROW, ROW), det_counts(nothing, ROW)]) == pytest.approx(0.9)
+    assert pooled((ROW, ROW), (nothing, ROW))["DET"] == pytest.approx(0.9)
 
 
 def test_what_is_unknown_is_no_cell():
     labels = np.where(ROW == 2, UNKNOWN, ROW).astype(np.uint16)
-    assert seg_scores(labels, ROW).tolist() == [1, 1]
+    assert seg_scores(overlaps(labels, ROW)).tolist() == [1, 1]
     assert field_margin([labels]) == field_margin([np.where(ROW == 2, 0, ROW)])
 
 
-@pytest.mark.parametrize("measure", [seg_scores, seg_counts, det_counts, error_counts])
-def test_shapes_have_to_agree(measure):
+def test_shapes_have_to_agree():
     with pytest.raises(ValueError, match=r"\(2, 11\).*\(11, 2\)"):
-        measure(ROW, ROW.T)
+        overlaps(ROW, ROW.T)
 
 
 @settings(deadline=None)
 @given(IDS, IDS, st.permutations(range(1, 5)))
 def test_measures_do_not_depend_on_the_ids_and_are_tied_to_each_other(labels, cells, names):
-    renamed = np.array([0, *names])[cells] * 1000
-    counts, scores = det_counts(labels, cells), seg_scores(labels, cells)
-    assert (det_counts(labels, renamed), error_counts(labels, renamed)) == (
-        counts,
-        error_counts(labels, cells),
-    )
-    assert seg_scores(labels, renamed).tolist() == scores.tolist()
-    assert counts["missed"] == (scores == 0).sum()
-    assert counts["count_error"] == counts["spurious"] - counts["missed"] - counts["merged"]
+    shared = overlaps(labels, cells)
+    renamed = overlaps(labels, np.array([0, *names])[cells] * 1000)
+    found, scores = counts(shared), seg_scores(shared)
+    assert counts(renamed) == found
+    assert seg_scores(renamed).tolist() == scores.tolist()
+    assert found["missed"] == (scores == 0).sum()
+    more = shared.shape[1] - shared.shape[0]
+    assert more == found["spurious"] - found["missed"] - found["merged"]
+    # What is split one way round is merged the other.
+    assert found["split"] == counts(shared.T)["merged"]
 
 
 @given(IDS, st.integers(0, 3))
@@ -160,8 +160,8 @@ def test_cells_score_as_in_the_package(tmp_path, defect):
     gold = {number: np.where(tracks[number] % 4 == 1, 0, tracks[number]) for number in (0, 2)}
     cells = {number: np.int64(defect(ids)) for number, ids in tracks.items()}
     own = {
-        "SEG": pooled_seg(seg_counts(ids, cells[number]) for number, ids in gold.items()),
-        "DET": pooled_det(det_counts(ids, cells[number]) for number, ids in tracks.items()),
+        name: pooled(*[(ids, cells[number]) for number, ids in truth.items()])[name]
+        for name, truth in (("SEG", gold), ("DET", tracks))
     }
     assert own == pytest.approx(package_scores(tmp_path, cells, gold, tracks), abs=1e-6)
     assert min(own.values()) < 1

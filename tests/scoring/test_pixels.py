@@ -1,5 +1,9 @@
 """Pixel scores of constructed masks, as numbers and as curves of training."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lib.data.arrays import UNKNOWN
+from lib.data.files import ROOT
 from lib.scoring import curves, pixels
 
 PAIRS = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2).map(lambda s: (2, *s)))
@@ -91,11 +96,23 @@ def test_each_score_is_a_curve():
     assert names[:-1] == [*pixels.SCORES]
 
 
-def test_counts_are_exact_beyond_single_precision():
-    curve = curves.PixelScore("accuracy")
-    curve.counts[0].assign(2.0**24)
-    curve.update_state(np.ones((1, 1, 1, 1)), np.ones((1, 1, 1, 1)))
-    assert int(curve.counts[0]) == 2**24 + 1
+MANY_PIXELS = """
+import numpy as np
+from lib.scoring.curves import BLOCK, PixelScore
+curve = PixelScore("accuracy")
+for side in (4096, 1, 4096, 1, 1):
+    ones = np.ones((1, side, side, 1), np.float32)
+    curve.update_state(ones, ones)
+counts = BLOCK * np.float64(curve.blocks) + np.float64(curve.rest)
+assert counts.tolist() == [2**25 + 3, 0, 0, 0]
+assert float(curve.result()) == 1
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_counts_are_exact_beyond_single_precision(backend):
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    subprocess.run([sys.executable, "-c", MANY_PIXELS], cwd=ROOT, env=environment, check=True)
 
 
 def test_batch_f1_is_that_of_the_original():

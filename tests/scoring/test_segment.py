@@ -1,6 +1,7 @@
 """From probabilities to cells, and the constants that are chosen for it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +10,9 @@ from scipy.ndimage import gaussian_filter
 from skimage.segmentation import expand_labels, watershed
 
 from lib.network.targets import to_gap_mask
-from lib.scoring.cells import det_counts, pooled_det, pooled_seg, seg_counts
+from lib.scoring.cells import counts, det, overlaps
 from lib.scoring.segment import (
+    CONSTANTS,
     METHODS,
     choose_constants,
     flood,
@@ -103,12 +105,14 @@ def test_every_combination_scores_as_segment_does(apart):
     assert sum(len(table.query(rows)) for rows in METHODS.values()) == len(table)
     assert table.seg.nunique() > 10
     for row in table.to_dict("records"):
-        seg, det = row.pop("seg"), row.pop("det")
         pairs = zip(probabilities, [None] * 3 if insides is None else insides, strict=True)
-        cells = [segment(frame, (40, 44), **row, inside=inside) for frame, inside in pairs]
-        frames = list(zip(labels, cells, strict=True))
-        assert seg == pytest.approx(pooled_seg(seg_counts(*pair) for pair in frames))
-        assert det == pytest.approx(pooled_det(det_counts(*pair) for pair in frames))
+        constants = {name: row[name] for name in CONSTANTS}
+        cells = [segment(frame, (40, 44), **constants, inside=inside) for frame, inside in pairs]
+        found = [counts(overlaps(*pair)) for pair in zip(labels, cells, strict=True)]
+        total = pd.DataFrame(found).sum()
+        assert row["seg"] == pytest.approx(total.jaccard / total.true_cells)
+        errors = total.true_cells, total.merged, total.missed, total.spurious
+        assert row["det"] == pytest.approx(det(*errors))
 
 
 @pytest.mark.parametrize(

@@ -132,5 +132,6 @@ def profile(made, tmp_path, monkeypatch):
 
 def _opened(folder, patch):
     patch.setattr(params, "OUTPUTS", folder / "outputs")
-    patch.setattr(claims, "read_effects", lambda: (STATED, ["f1_pooled"]))
+    said = claims.read_claims() | {"effects": STATED, "metrics": ["f1_pooled"]}
+    patch.setattr(claims, "read_claims", lambda: said)
     return params.load(folder / "made.yaml")
