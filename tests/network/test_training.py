@@ -329,6 +329,12 @@ def test_what_cannot_be_read_whole_is_said_and_trained_again(
     assert_same(tmp_path, built[0], whole)
 
 
+def test_batches_made_ahead_by_threads_change_nothing(whole, built, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDY_THREADS", "3")
+    fit(fresh(built), tmp_path)
+    assert_same(tmp_path, built[0], whole)
+
+
 def test_a_finished_run_is_not_trained_again(whole, built, tmp_path, monkeypatch):
     shutil.copytree(whole.folder, tmp_path, dirs_exist_ok=True)
     model = fresh(built)
@@ -399,7 +405,7 @@ def test_weights_that_are_lost_end_the_run_even_where_the_loss_hides_it(
 def test_a_full_disk_names_the_file_and_keeps_the_one_before(built, tmp_path, monkeypatch):
     model = fresh(built)
     path = tmp_path / "last.weights.h5"
-    model.save_weights(path)
+    training.save(model.save_weights, path)
     before = path.read_bytes()
 
     def full(descriptor):
@@ -407,7 +413,7 @@ def test_a_full_disk_names_the_file_and_keeps_the_one_before(built, tmp_path, mo
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StateError, match="last.weights.h5: cannot be written.*No space left"):
-        model.save_weights(path)
+        training.save(model.save_weights, path)
     assert path.read_bytes() == before
 
 
