@@ -1,8 +1,8 @@
 """Augmentation: image and labels moved by one and the same displacement field.
 
-A displacement is an array of shape (2, rows, columns): how far from a pixel, in rows and in
-columns, the value that it gets is taken. The image is interpolated linearly, the labels by nearest
-neighbour, so that no label is invented and targets and weight maps are made from warped cells.
+A displacement, shape (2, rows, columns), says how far from a pixel, in rows and in columns, the
+value that it gets is taken. The image is interpolated linearly, the labels by nearest neighbour, so
+that no label is invented and targets and weight maps are made from warped cells.
 """
 
 import functools
@@ -16,24 +16,15 @@ from lib.data.arrays import REFERENCE_SIZE
 def published_displacement(rng, shape, *, rotation, shift, shear, zoom):
     """Draw the displacement of one static copy as the original's image generator does.
 
-    A rotation, a shift, a shear and a change of scale about the centre of the image, followed by a
-    flip of the columns in one of two cases. Keras reads rotation and shear in degrees, so that the
-    original's 0.2 moves the corner of a 512 px image by about 1 px.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    shape : tuple of int
-        Rows and columns of the image, px.
-    rotation, shear : float
-        Largest angle, degrees.
-    shift, zoom : float
-        Largest shift, share of the side, and change of scale; drawn for rows and columns apart.
+    A rotation, a shift, a shear and a change of scale about the centre of the image, then a flip
+    of the columns in one of two cases. Each is drawn up to its largest: angles in degrees, as Keras
+    reads them, so that the original's 0.2 moves the corner of a 512 px image by about 1 px; shift
+    and zoom as shares of the side, for rows and columns apart.
     """
     angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [rotation, shear])
     moved = rng.uniform(-shift, shift, 2) * shape
     row_scale, column_scale = rng.uniform(1 - zoom, 1 + zoom, 2)
-    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    rotate = _rotation(angle)
     shear_matrix = [[1, -np.sin(slant)], [0, np.cos(slant)]]
     matrix = rotate @ shear_matrix @ np.diag([row_scale, column_scale])
     return _affine(shape, matrix, rotate @ moved, flip_columns=rng.random() < 0.5)
@@ -41,28 +32,22 @@ def published_displacement(rng, shape, *, rotation, shift, shear, zoom):
 
 def rigid_displacement(rng, shape, *, scale):
     """Draw any rotation, flips of rows and columns, and one change of scale of at most `scale`."""
-    angle = rng.uniform(0, 2 * np.pi)
-    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     # A flip of the rows is a flip of the columns and half a turn, which the rotation holds.
+    rotate = _rotation(rng.uniform(0, 2 * np.pi))
     return _affine(shape, rotate * rng.uniform(1 - scale, 1 + scale), 0, rng.random() < 0.5)
 
 
 def elastic_displacement(rng, shape, *, sigma):
     """Draw a smooth deformation: a 3 x 3 grid of displacements, bicubic in between.
 
-    The grid's displacements have the standard deviation `sigma`, px of an image of 512 px
-    (Ronneberger, Fischer, Brox 2015, arXiv 1505.04597, section 3.1).
+    Their standard deviation is `sigma`, px at 512 px (U-Net paper, arXiv 1505.04597, section 3.1).
     """
     grid = rng.normal(0, sigma * max(shape) / REFERENCE_SIZE, (2, 3, 3))
     return _cubic_basis(shape[0]) @ grid @ _cubic_basis(shape[1]).T
 
 
 def vary_grey(rng, image, *, sigma):
-    """Change contrast and brightness of an image.
-
-    `sigma` is the standard deviation of the contrast factor's logarithm, and of the brightness in
-    standard deviations of the image.
-    """
+    """Change contrast, its logarithm by `sigma`, and brightness, by `sigma` image deviations."""
     contrast, brightness = np.exp(rng.normal(0, sigma)), rng.normal(0, sigma)
     mean, deviation = image.mean(), image.std()
     return np.float32(mean + contrast * (image - mean) + brightness * deviation)
@@ -79,10 +64,9 @@ def warp(image, labels, displacement, *, fill="nearest"):
 
 
 def static_copy(image, labels, settings, *, seed, frame, copy):
-    """Make one of the copies that the original draws before training.
+    """Make one of the copies that the original draws before training, named by three numbers.
 
-    It is made anew from its own seed whenever it is needed, always the same, so that memory does
-    not grow with the number of copies. `seed`, `frame` and `copy` name it.
+    It is made anew whenever it is needed, always the same, so that memory does not grow with them.
     """
     names = ("rotation", "shift", "shear", "zoom")
     ranges = {name: getattr(settings.augmentation, name) for name in names}
@@ -106,12 +90,14 @@ def online_copy(image, labels, settings, rng):
 def _cubic_basis(size):
     """Weights, shape (size, 3), of three grid points in the cubic spline through them.
 
-    The bicubic surface is a product of splines along rows and columns, and a spline is linear in
-    its grid points, so that two products of matrices stand for interpolating every pixel.
+    A spline is linear in its points, so that two matrix products interpolate every pixel.
     """
-    interpolate = functools.partial(ndimage.map_coordinates, order=3, mode="mirror")
-    places = [np.linspace(0, 2, size)]
-    return np.stack([interpolate(point, places) for point in np.eye(3)], axis=1)
+    spline = functools.partial(ndimage.map_coordinates, order=3, mode="mirror")
+    return np.stack([spline(point, [np.linspace(0, 2, size)]) for point in np.eye(3)], axis=1)
+
+
+def _rotation(angle):
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def _affine(shape, matrix, offset, flip_columns):
