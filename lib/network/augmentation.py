@@ -24,7 +24,7 @@ def published_displacement(rng, shape, *, rotation, shift, shear, zoom):
     angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [rotation, shear])
     moved = rng.uniform(-shift, shift, 2) * shape
     row_scale, column_scale = rng.uniform(1 - zoom, 1 + zoom, 2)
-    rotate = _rotation(angle)
+    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shear_matrix = [[1, -np.sin(slant)], [0, np.cos(slant)]]
     matrix = rotate @ shear_matrix @ np.diag([row_scale, column_scale])
     return _affine(shape, matrix, rotate @ moved, flip_columns=rng.random() < 0.5)
@@ -32,8 +32,9 @@ def published_displacement(rng, shape, *, rotation, shift, shear, zoom):
 
 def rigid_displacement(rng, shape, *, scale):
     """Draw any rotation, flips of rows and columns, and one change of scale of at most `scale`."""
+    angle = rng.uniform(0, 2 * np.pi)
+    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     # A flip of the rows is a flip of the columns and half a turn, which the rotation holds.
-    rotate = _rotation(rng.uniform(0, 2 * np.pi))
     return _affine(shape, rotate * rng.uniform(1 - scale, 1 + scale), 0, rng.random() < 0.5)
 
 
@@ -43,14 +44,13 @@ def elastic_displacement(rng, shape, *, sigma):
     Their standard deviation is `sigma`, px at 512 px (U-Net paper, arXiv 1505.04597, section 3.1).
     """
     grid = rng.normal(0, sigma * max(shape) / REFERENCE_SIZE, (2, 3, 3))
-    return _cubic_basis(shape[0]) @ grid @ _cubic_basis(shape[1]).T
-
-
-def vary_grey(rng, image, *, sigma):
-    """Change contrast, its logarithm by `sigma`, and brightness, by `sigma` image deviations."""
-    contrast, brightness = np.exp(rng.normal(0, sigma)), rng.normal(0, sigma)
-    mean, deviation = image.mean(), image.std()
-    return np.float32(mean + contrast * (image - mean) + brightness * deviation)
+    # A spline is linear in its points, so that two matrix products interpolate every pixel.
+    spline = functools.partial(ndimage.map_coordinates, order=3, mode="mirror")
+    rows, columns = (
+        np.stack([spline(point, [np.linspace(0, 2, size)]) for point in np.eye(3)], axis=1)
+        for size in shape
+    )
+    return rows @ grid @ columns.T
 
 
 def warp(image, labels, displacement, *, fill="nearest"):
@@ -75,7 +75,11 @@ def static_copy(image, labels, settings, *, seed, frame, copy):
 
 
 def online_copy(image, labels, settings, rng):
-    """Draw a new version of a frame: rigid, elastic and grey changes, as the settings say."""
+    """Draw a new version of a frame: rigid, elastic and grey changes, as the settings say.
+
+    Of grey values, contrast changes by a factor whose logarithm has the deviation grey_sigma, and
+    brightness by as many deviations of the image.
+    """
     chosen = settings.augmentation
     displacement = np.zeros((2, *image.shape))
     if chosen.rigid:
@@ -83,21 +87,12 @@ def online_copy(image, labels, settings, rng):
     if chosen.elastic:
         displacement += elastic_displacement(rng, image.shape, sigma=chosen.elastic_sigma)
     image, labels = warp(image, labels, displacement, fill="mirror")
-    return (vary_grey(rng, image, sigma=chosen.grey_sigma) if chosen.grey else image), labels
-
-
-@functools.lru_cache(maxsize=4)
-def _cubic_basis(size):
-    """Weights, shape (size, 3), of three grid points in the cubic spline through them.
-
-    A spline is linear in its points, so that two matrix products interpolate every pixel.
-    """
-    spline = functools.partial(ndimage.map_coordinates, order=3, mode="mirror")
-    return np.stack([spline(point, [np.linspace(0, 2, size)]) for point in np.eye(3)], axis=1)
-
-
-def _rotation(angle):
-    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if chosen.grey:
+        contrast, brightness = (rng.normal(0, chosen.grey_sigma) for _ in range(2))
+        mean, deviation = image.mean(), image.std()
+        changed = mean + np.exp(contrast) * (image - mean) + brightness * deviation
+        image = np.float32(changed)
+    return image, labels
 
 
 def _affine(shape, matrix, offset, flip_columns):

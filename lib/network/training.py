@@ -1,7 +1,7 @@
 """Train one network: its batches, and a restart that leaves no trace.
 
-What a run sees at an update depends on its seed and the number of the update alone, so that a run
-that was stopped goes on from its last whole epoch as if it had never been.
+What a run sees at an update depends on its seed and the update's number alone, so that a run that
+was stopped goes on from its last whole epoch as if it had never been.
 """
 
 import math
@@ -67,20 +67,12 @@ def build(settings, shape, seed, metrics=()):
 
 
 def train(model, training, validation, settings, *, seed, folder, say=print):
-    """Train a network until its stopping rule holds; leave it with its best weights.
+    """Train a network from `build` until its stopping rule holds; leave it with its best weights.
 
-    Parameters
-    ----------
-    model : keras.Model
-        From `build`.
-    training, validation : tuple of ndarray
-        Images, float32, and labels, shape (F, M, N). Validation frames are never augmented.
-    settings, seed
-        The seed is that of the order of the frames and of their augmentation.
-    folder : Path
-        Gets history.csv and checkpoints/ after each epoch, or a StateError; a restart goes on.
-    say : callable
-        Told a line an epoch, and what is wrong with a checkpoint.
+    `training` and `validation` are images, float32, and labels, (F, M, N) each; validation frames
+    are never augmented. `folder` gets history.csv and checkpoints/ after each epoch, or a
+    StateError; a restart goes on from there. `say` is told a line an epoch, and what is wrong with
+    a checkpoint.
 
     Returns
     -------

@@ -6,8 +6,7 @@ from skimage.segmentation import find_boundaries, relabel_sequential
 
 from lib.data.arrays import REFERENCE_SIZE
 
-# Beyond 6 sigma the border term is below w0 * exp(-18), or 1.6e-7 for w0 = 10.
-REACH_IN_SIGMA = 6
+REACH_IN_SIGMA = 6  # beyond it the border term is below w0 * exp(-18), or 1.6e-7 for w0 = 10
 
 
 def scaled_sigma(sigma, size, reference=REFERENCE_SIZE):
@@ -83,9 +82,9 @@ def original_class_weights(masks):
     Masks of bool, shape (F, M, N), make one map (M, N). With p the foreground share of them all, a
     pixel that is foreground in exactly one mask gets 1 - 8p, in none 8p, every other pixel 0.
 
-    Ambiguous is where the 8 comes from. Of eight images, more than a tenth of the pixels would be
-    foreground in at most one; Figure 8b shows less than a hundredth, as shifted, zoomed and flipped
-    copies of all frames leave. So the 8 is a constant here, whatever the number of images.
+    Ambiguous is where the 8 comes from. Eight images would make it, but eight frames of this data
+    leave more than a tenth of the pixels foreground in at most one, and Figure 8b shows less than a
+    hundredth, as shifted, zoomed and flipped copies of all frames do. So 8 is a constant here.
     """
     share, images = masks.mean(), masks.sum(axis=0)
     return np.select([images == 1, images == 0], [1 - 8 * share, 8 * share]).astype(np.float32)
