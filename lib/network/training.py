@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from lib.data.files import StateError, read_table, relative, write_table
+from lib.data.files import StateError, named, read_table, relative, whole, write_table
 from lib.network.augmentation import online_copy, static_copy
 from lib.network.model import NETWORKS
 from lib.network.targets import TARGETS, is_weighted, target
@@ -223,28 +223,17 @@ class Record(keras.callbacks.Callback):
             f"val {row['val_loss']:.3f}  val F1 {row.get('val_f1', math.nan):.3f}  "
             f"{math.ceil(left / 60)} min left at most"
         )
-        if best_epoch(self.history) == epoch + 1:
-            save(self.model.save_weights, self.best)
-        save(self.model.save_weights, self.last)
+        is_best = best_epoch(self.history) == epoch + 1
+        for weights in (self.best, self.last) if is_best else (self.last,):
+            with whole(weights) as beside:
+                self.model.save_weights(beside)
         self.model.stop_training |= self.is_finished()
-
-
-def save(write, path):
-    """Let weights or a network be written; the file gets its name when it is whole on the disk."""
-    partial = path.with_name(f"partial.{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise StateError(f"{relative(path)}: cannot be written: {error}") from error
 
 
 def save_model(model, path):
     """Save a network as a .keras file for prediction, without what only training needs."""
-    save(keras.Model(model.input, model.output, name=model.name).save, path)
+    with whole(path) as beside:
+        keras.Model(model.input, model.output, name=model.name).save(beside)
 
 
 def diverged(history):
@@ -272,8 +261,5 @@ def _items(settings, training):
 
 def _updates(weights):
     """Read after how many updates a file was written."""
-    try:
-        with h5py.File(weights) as file:
-            return int(file["optimizer/vars/0"][()])
-    except (OSError, KeyError) as error:
-        raise StateError(f"{relative(weights)}: cannot be read whole: {error}") from error
+    with named(weights, "cannot be read whole"), h5py.File(weights) as file:
+        return int(file["optimizer/vars/0"][()])

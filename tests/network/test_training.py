@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from lib.data import files
 from lib.data.files import StateError
 from lib.network import training
 from lib.network.augmentation import static_copy
@@ -405,15 +406,19 @@ def test_weights_that_are_lost_end_the_run_even_where_the_loss_hides_it(
 def test_a_full_disk_names_the_file_and_keeps_the_one_before(built, tmp_path, monkeypatch):
     model = fresh(built)
     path = tmp_path / "last.weights.h5"
-    training.save(model.save_weights, path)
+    with files.whole(path) as beside:
+        model.save_weights(beside)
     before = path.read_bytes()
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StateError, match="last.weights.h5: cannot be written.*No space left"):
-        training.save(model.save_weights, path)
+    with (
+        pytest.raises(StateError, match="last.weights.h5: cannot be written.*No space left"),
+        files.whole(path) as beside,
+    ):
+        model.save_weights(beside)
     assert path.read_bytes() == before
 
 
