@@ -56,9 +56,8 @@ def normalise_frames(images):
 
 def is_missed(labels, markers):
     """Tell, by the id of a marker, whether it lies in the labels' background by more than half."""
-    areas = np.bincount(markers.ravel())
     covered = np.bincount(markers.ravel(), weights=(labels > 0).ravel())
-    return 2 * covered < areas
+    return 2 * covered < np.bincount(markers.ravel())
 
 
 def mark_unknown(labels, markers, radius):
@@ -83,7 +82,7 @@ def full_labels(data, pairs):
 
 
 def load_side(data, pairs, settings, labels=None):
-    """Make the arrays that a network gets for some frames."""
+    """Make the arrays that a network gets for some frames: images, float32, and labels."""
     images = np.stack([data.images[video][frame] for video, frame in pairs])
     labels = full_labels(data, pairs) if labels is None else labels
     shape = network_shape(data.shape, settings.image.size, settings.model.depth)
@@ -96,12 +95,11 @@ def load_training_sides(data, split, settings):
 
     Labels are `UNKNOWN` up to training.unknown from the markers of cells that they miss, too.
     """
-    radius = settings.training.unknown * max(data.shape) / REFERENCE_SIZE
-    sides = []
+    radius, sides = settings.training.unknown * max(data.shape) / REFERENCE_SIZE, []
     for pairs in (split.train, split.validation):
         labels = full_labels(data, pairs)
         for i, (video, frame) in enumerate(pairs):
             if radius and frame in data.markers[video]:
                 labels[i] = mark_unknown(labels[i], data.markers[video][frame], radius)
         sides.append(load_side(data, pairs, settings, labels))
-    return tuple(sides)
+    return sides
