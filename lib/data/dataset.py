@@ -13,7 +13,11 @@ from lib.data.source import find_source
 
 SHOWN = 256  # px, longer side of the frames that are kept to be shown
 # The files that each digest stands for, relative to the folder of the data set.
-DIGESTS = {"images": r"\d\d/t\d+\.", "silver": r"\d\d_ST/SEG/man_seg", "gold": r"\d\d_GT/"}
+DIGESTS = {
+    "images": r"\d\d/t\d+\.(?i:tiff?)",
+    "silver": r"\d\d_ST/SEG/man_seg.*\.(?i:tiff?)",
+    "gold": r"\d\d_GT/(.*\.(?i:tiff?)|(.*/)?man_track\.txt)",
+}
 
 # Digests of the images and annotations behind the published results. The challenge revises its
 # annotations, so that another digest there is a revision to record and not an error.
@@ -65,20 +69,18 @@ def open_data(data, *, kind=None):
         for part, by_video in (("gold", gold), ("markers", markers)):
             if part in parts:
                 by_video[frame.video][frame.number] = parts[part]
-        known = parts.get("silver")
-        if record["truth"] == "gold" and "gold" in parts:
-            known = _outlined(parts["gold"], parts.get("markers"))
+        known = parts.get(record["truth"], unknown)
+        if record["truth"] == "gold" and not _is_outlined(known, parts.get("markers")):
+            known = np.where(known > 0, known, UNKNOWN)
         images[frame.video][frame.number] = image
-        labels[frame.video][frame.number] = unknown if known is None else known
+        labels[frame.video][frame.number] = known
     for part in (images, labels):
         part.update({video: np.stack(list(frames.values())) for video, frames in part.items()})
     return DataSet(record, images, labels, gold, markers)
 
 
-def _outlined(cells, markers):
-    if markers is not None and not is_missed(cells, markers)[np.unique(markers)[1:]].any():
-        return cells
-    return np.where(cells > 0, cells, UNKNOWN)
+def _is_outlined(cells, markers):
+    return markers is not None and not is_missed(cells, markers)[np.unique(markers)[1:]].any()
 
 
 def data_record(source):
@@ -87,12 +89,11 @@ def data_record(source):
     Of its keys, why is the reason of a phantom, grey are the values that become 0 and 1, pixel is
     in micrometres (0 unknown), and known tells whether the images are the published ones.
     """
-    videos = list_frames(source.folder)
+    videos, phantom = list_frames(source.folder), source.kind == "phantom"
     every = [frame for frames in videos.values() for frame in frames]
     truth = "silver" if any(frame.silver for frame in every) else "gold"
-    sums, image = _checksums(source.folder), read_image(every[0].image)
-    digests = {part: _digest(sums, pattern) for part, pattern in DIGESTS.items()}
-    published = {} if source.kind == "phantom" else PUBLISHED_DIGESTS.get(source.name, {})
+    image, digests = read_image(every[0].image), _digests(source.folder)
+    published = {} if phantom else PUBLISHED_DIGESTS.get(source.name, {})
     revision = dict.fromkeys(digests, "nothing to compare")
     for part in published:
         if digests[part]:
@@ -100,10 +101,10 @@ def data_record(source):
             revision[part] = "as published here" if same else "another revision"
     known = digests["images"] == published.get("images")
     label = f"{source.name}, unknown revision or another set under this name ({source.origin})"
-    if source.kind == "phantom":
-        label = f"phantom (procedural, not real data), {source.origin}: {source.why}"
-    elif known:
+    if known:
         label = f"{source.name}, the real images ({source.origin})"
+    if phantom:
+        label = f"phantom (procedural, not real data), {source.origin}: {source.why}"
     return {
         "name": source.name,
         "source": source.kind,
@@ -136,22 +137,18 @@ def _grey(dtype, frames):
     return [low, low + 2 ** max(8, bits) - 1]
 
 
-def _checksums(folder):
-    sums = {}
-    for path in sorted(folder.glob("[0-9][0-9]*/**/*")):
-        name = path.relative_to(folder).as_posix()
-        wanted = path.suffix.lower() in (".tif", ".tiff") or path.name == "man_track.txt"
-        if wanted and re.match(r"\d\d(_ST|_GT)?/", name):
+def _digests(folder):
+    """Digest names and checksums of the files of each part; None where there are none."""
+    lines = {part: [] for part in DIGESTS}
+    files = {path.relative_to(folder).as_posix(): path for path in folder.glob("[0-9][0-9]*/**/*")}
+    for name, path in sorted(files.items()):
+        for part in (part for part in DIGESTS if re.fullmatch(DIGESTS[part], name)):
             try:
-                sums[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                lines[part].append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
             except OSError as error:
                 raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    return sums
-
-
-def _digest(sums, pattern):
-    lines = [f"{path} {sums[path]}\n" for path in sorted(sums) if re.match(pattern, path)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
+    digests = {part: hashlib.sha256("".join(lines[part]).encode()).hexdigest() for part in lines}
+    return {part: digest if lines[part] else None for part, digest in digests.items()}
 
 
 def shown_step(shape):

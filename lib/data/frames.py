@@ -3,7 +3,7 @@
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +12,13 @@ import tifffile
 from lib.data.arrays import UNKNOWN
 from lib.data.files import DataError, StateError, publish
 
-VIDEO = re.compile("[0-9]{2}")
 LABELS = {
     "silver": ("ST/SEG", "man_seg"),
     "gold": ("GT/SEG", "man_seg"),
     "markers": ("GT/TRA", "man_track"),
 }
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Files of one frame; None where it has no silver truth, gold truth or markers."""
-
-    video: str
-    number: int
-    image: Path
-    silver: Path | None
-    gold: Path | None
-    markers: Path | None
+# Files of one frame; None where it has no silver truth, gold truth or markers.
+Frame = namedtuple("Frame", ["video", "number", "image", *LABELS])
 
 
 def list_frames(folder, faults=None):
@@ -37,7 +26,7 @@ def list_frames(folder, faults=None):
 
     `faults` gets a pair of path and text for each fault; without it the first one is raised.
     """
-    found = [] if faults is None else faults
+    found, listed = [] if faults is None else faults, {}
     files = {
         video: [_numbered(folder / video, "t", found)]
         + [_numbered(folder / f"{video}_{part}", stem, found) for part, stem in LABELS.values()]
@@ -58,14 +47,13 @@ def list_frames(folder, faults=None):
         for part in labels:
             for number in sorted(set(part) - set(images)):
                 found.append((part[number], "label without its image; add that or remove this"))
+        listed[video] = [
+            Frame(video, number, images[number], *(part.get(number) for part in labels))
+            for number in sorted(images)
+        ]
     if faults is None:
         stop_at(found)
-    return {
-        video: [
-            Frame(video, n, images[n], *(part.get(n) for part in labels)) for n in sorted(images)
-        ]
-        for video, (images, *labels) in files.items()
-    }
+    return listed
 
 
 def stop_at(faults):
@@ -76,14 +64,14 @@ def stop_at(faults):
 
 def _videos(folder, faults):
     try:
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        below = [path.parent for path in folder.glob("*/[0-9][0-9]_[SG]T")]
+        names = [path.name for path in folder.iterdir() if path.is_dir()]
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
     videos = {name[:2] for name in names if re.fullmatch(r"\d\d(_ST|_GT)?", name)}
     if not videos and any(folder.glob("*.[tT][iI][fF]*")):
         faults.append((folder, _unlabelled(folder)))
     elif not videos:
+        below = [path.parent for path in folder.glob("*/[0-9][0-9]_[SG]T")]
         cure = below[0] if below else "the folder that holds 01 and 01_ST or 01_GT"
         faults.append((folder, f"no videos 01, 02, ... in this folder; name {cure}"))
     return sorted(videos)
@@ -102,7 +90,7 @@ def _some(numbers):
 def numbered_images(folder):
     """List the images of a video's folder by number; empty where its name is none such as 01."""
     faults = []
-    images = _numbered(folder, "t", faults) if VIDEO.fullmatch(folder.name) else {}
+    images = _numbered(folder, "t", faults) if re.fullmatch("[0-9]{2}", folder.name) else {}
     stop_at(faults)
     return images
 
@@ -123,7 +111,7 @@ def read_frames(folder, faults):
     `faults` gets a pair of path and text for each fault.
     """
     first = shape = None
-    for frame in (frame for frames in list_frames(folder, faults).values() for frame in frames):
+    for frame in sum(list_frames(folder, faults).values(), []):
         image = _try(faults, read_image, frame.image)
         if image is not None:
             kind, shape = _kind(image), image.shape
@@ -161,21 +149,16 @@ def read_image(path):
 
 def read_labels(path, shape):
     """Read a label image as uint16, one id a cell; DataError if it is none or of another shape."""
-    labels = _read_ids(path, shape)
-    if (labels == UNKNOWN).any():
-        raise DataError(f"{path}: id {UNKNOWN} stands for unknown pixels; give that cell another")
-    if not labels.any():
-        raise DataError(f"{path}: no cell in it, every pixel is 0; give each cell an id")
-    return labels
-
-
-def _read_ids(path, shape):
     ids, _ = _read(path)
     if ids.shape != tuple(shape or ids.shape[:2]):
         raise DataError(f"{path}: shape {ids.shape}; save it in that of the image, {shape}")
     if ids.dtype.kind not in "ui" or ids.min() < 0 or ids.max() > UNKNOWN:
         what = f"{path}: {ids.dtype} from {ids.min()} to {ids.max()}"
         raise DataError(f"{what}; save whole ids from 1 to {UNKNOWN - 1}, 16 bit")
+    if (ids == UNKNOWN).any():
+        raise DataError(f"{path}: id {UNKNOWN} stands for unknown pixels; give that cell another")
+    if not ids.any():
+        raise DataError(f"{path}: no cell in it, every pixel is 0; give each cell an id")
     return ids.astype(np.uint16)
 
 
@@ -184,12 +167,12 @@ def _read(path):
     try:
         with tifffile.TiffFile(path) as file:
             image, photometric = file.asarray(), file.pages[0].photometric
+        # Where the directory of the file is at its end, tifffile reads a truncated file as empty.
+        if not image.size:
+            raise ValueError("truncated")
     except Exception as error:  # the decoders share no class of errors
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise DataError(f"{path}: cannot be read ({reason}); copy or save it anew") from error
-    # Where the directory of the file is at its end, tifffile reads a truncated file as empty.
-    if not image.size:
-        raise DataError(f"{path}: cannot be read (truncated); copy or save it anew")
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     return (image[0] if image.ndim == 3 and len(image) == 1 else image), photometric
 
@@ -201,7 +184,7 @@ def write_results(folder, video, cells):
     last. What was in the folder of the video goes; it is returned. Raises ValueError where ids do
     not fit into the format, and StateError where nothing can be written.
     """
-    final, tracks = _results_folder(folder, video), {}
+    final, tracks = Path(folder) / f"{video}_RES", {}
     for number, ids in sorted(cells.items()):
         for cell in np.unique(ids[ids != 0]).tolist():
             tracks.setdefault(cell, [number, number])[1] = number
@@ -221,19 +204,3 @@ def write_results(folder, video, cells):
         raise StateError(f"{partial}: cannot be written: {error.strerror or error}") from error
     publish(partial, final)
     return final
-
-
-def read_results(folder, video, shape):
-    """Read predicted cells, such as those in ``01_RES``: uint16 of shape (M, N) by frame."""
-    results, faults = _results_folder(folder, video), []
-    paths = _numbered(results, "mask", faults)
-    if not paths:
-        faults.append((results, "no results mask000.tif, mask001.tif, ... in this folder"))
-    stop_at(faults)
-    return {number: _read_ids(paths[number], shape) for number in sorted(paths)}
-
-
-def _results_folder(folder, video):
-    if not VIDEO.fullmatch(video):
-        raise ValueError(f"video {video!r}: not a name such as 01")
-    return Path(folder) / f"{video}_RES"
