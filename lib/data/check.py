@@ -11,12 +11,12 @@ AGREEMENT = 0.85  # of marker pixels; .92 to 1 in the published silver truth, .5
 def check_data(source):
     """Open every image, label and marker of a data set; list faults and warnings, a line each."""
     faults, warnings, frames = [], [], []
-    for frame, image, labels in read_frames(source.folder, faults):
+    for frame, parts in read_frames(source.folder, faults):
         frames.append(frame)
-        if image is not None and image.min() == image.max():
+        if (image := parts.get("image")) is not None and image.min() == image.max():
             warnings.append((frame.image, f"every pixel is {image.min()}; is the image empty?"))
-        for part in {"silver", "gold"} & set(labels):
-            if text := _seems(labels[part], labels.get("markers")):
+        for part in {"silver", "gold"} & set(parts):
+            if text := _seems(parts[part], parts.get("markers")):
                 warnings.append((getattr(frame, part), text))
     if frames and not any(frame.silver for frame in frames):
         known = sum(frame.gold is not None for frame in frames)

@@ -9,7 +9,7 @@ import numpy as np
 from lib.data.arrays import UNKNOWN, full_labels, is_missed, spread
 from lib.data.files import DataError
 from lib.data.frames import list_frames, read_frames, read_image, stop_at
-from lib.data.source import find_source
+from lib.data.source import HELA, find_source
 
 SHOWN = 256  # px, longer side of the frames that are kept to be shown
 # The files that each digest stands for, relative to the folder of the data set.
@@ -22,7 +22,7 @@ DIGESTS = {
 # Digests of the images and annotations behind the published results. The challenge revises its
 # annotations, so that another digest there is a revision to record and not an error.
 PUBLISHED_DIGESTS = {
-    "DIC-C2DH-HeLa": {
+    HELA: {
         "images": "9af47f3d518a56afc4c540d059c610de5c17f81ce2fb6c42728e3fda33603fc1",
         "silver": "b7a9b57566157293054015ecc51bf3d532045b2593191516b4dde1b1d7afdaaf",
         "gold": "a32a718cd2b5523852a6d904b82b35b84b7ebe1103a526fe61a41b7110db9dce",
@@ -32,10 +32,10 @@ PUBLISHED_DIGESTS = {
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set in memory.
+    """A data set in memory; labels are the cells of the silver truth.
 
-    Labels are the cells of the silver truth. Without one they are those of the gold truth, and the
-    rest is `UNKNOWN`, but for frames whose markers all lie in an outlined cell.
+    Without one they are those of the gold truth, and the rest is `UNKNOWN`, but for frames whose
+    markers all lie in an outlined cell.
     """
 
     record: dict  # what it is, from `data_record`
@@ -64,30 +64,25 @@ def open_data(data, *, kind=None):
     record, faults = data_record(source), []
     images, labels, gold, markers = ({video: {} for video in record["frames"]} for _ in range(4))
     unknown = np.full(record["shape"], UNKNOWN)
-    for frame, image, parts in read_frames(source.folder, faults):
+    for (video, number, *_), parts in read_frames(source.folder, faults):
         stop_at(faults)
-        for part, by_video in (("gold", gold), ("markers", markers)):
+        for part, by_video in (("image", images), ("gold", gold), ("markers", markers)):
             if part in parts:
-                by_video[frame.video][frame.number] = parts[part]
-        known = parts.get(record["truth"], unknown)
-        if record["truth"] == "gold" and not _is_outlined(known, parts.get("markers")):
-            known = np.where(known > 0, known, UNKNOWN)
-        images[frame.video][frame.number] = image
-        labels[frame.video][frame.number] = known
+                by_video[video][number] = parts[part]
+        known, marked = parts.get(record["truth"], unknown), parts.get("markers")
+        if record["truth"] == "gold":
+            whole = marked is not None and not is_missed(known, marked)[np.unique(marked)[1:]].any()
+            known = known if whole else np.where(known > 0, known, UNKNOWN)
+        labels[video][number] = known
     for part in (images, labels):
         part.update({video: np.stack(list(frames.values())) for video, frames in part.items()})
     return DataSet(record, images, labels, gold, markers)
 
 
-def _is_outlined(cells, markers):
-    return markers is not None and not is_missed(cells, markers)[np.unique(markers)[1:]].any()
-
-
 def data_record(source):
     """Say which data set it is, for data.json and the record of a run.
 
-    Of its keys, why is the reason of a phantom, grey are the values that become 0 and 1, pixel is
-    in micrometres (0 unknown), and known tells whether the images are the published ones.
+    Grey are the values that become 0 and 1, and known tells whether the images are those published.
     """
     videos, phantom = list_frames(source.folder), source.kind == "phantom"
     every = [frame for frames in videos.values() for frame in frames]
@@ -100,15 +95,14 @@ def data_record(source):
             same = digests[part] == published[part]
             revision[part] = "as published here" if same else "another revision"
     known = digests["images"] == published.get("images")
-    label = f"{source.name}, unknown revision or another set under this name ({source.origin})"
-    if known:
-        label = f"{source.name}, the real images ({source.origin})"
+    words = "the real images" if known else "unknown revision or another set under this name"
+    label = f"{source.name}, {words} ({source.origin})"
     if phantom:
         label = f"phantom (procedural, not real data), {source.origin}: {source.why}"
     return {
         "name": source.name,
         "source": source.kind,
-        "label": label + (", gold truth alone" if truth == "gold" else ""),
+        "label": label + ", gold truth alone" * (truth == "gold"),
         "why": source.why,
         "frames": {video: len(frames) for video, frames in videos.items()},
         "labelled": {
@@ -158,8 +152,8 @@ def shown_step(shape):
 
 def shown_frames(test, count):
     """Choose the test frames that are shown, by role: the first, and some evenly spread."""
-    spread_out = {f"spread{n}": test[place] for n, place in enumerate(spread(len(test), count))}
-    return {"first": test[0]} | spread_out
+    places = enumerate(spread(len(test), count))
+    return {"first": test[0]} | {f"spread{number}": test[place] for number, place in places}
 
 
 def keep_frames(data, pairs, path):
@@ -167,10 +161,7 @@ def keep_frames(data, pairs, path):
     step = shown_step(data.shape)
     images = np.stack([data.images[video][frame] for video, frame in pairs])[:, ::step, ::step]
     low, high = images.min(), max(1, images.max())
-    np.savez_compressed(
-        path,
-        video=[video for video, _ in pairs],
-        frame=[frame for _, frame in pairs],
-        image=np.uint8(np.round(255.0 * (images - low) / (high - low))),
-        labels=full_labels(data, pairs)[:, ::step, ::step],
-    )
+    kept = {"image": np.uint8(np.round(255.0 * (images - low) / (high - low)))}
+    kept |= {"labels": full_labels(data, pairs)[:, ::step, ::step]}
+    videos, frames = zip(*pairs, strict=True)
+    np.savez_compressed(path, video=videos, frame=frames, **kept)

@@ -12,11 +12,7 @@ import tifffile
 from lib.data.arrays import UNKNOWN
 from lib.data.files import DataError, StateError, publish
 
-LABELS = {
-    "silver": ("ST/SEG", "man_seg"),
-    "gold": ("GT/SEG", "man_seg"),
-    "markers": ("GT/TRA", "man_track"),
-}
+LABELS = {"silver": "ST/SEG/man_seg", "gold": "GT/SEG/man_seg", "markers": "GT/TRA/man_track"}
 # Files of one frame; None where it has no silver truth, gold truth or markers.
 Frame = namedtuple("Frame", ["video", "number", "image", *LABELS])
 
@@ -28,8 +24,10 @@ def list_frames(folder, faults=None):
     """
     found, listed = [] if faults is None else faults, {}
     files = {
-        video: [_numbered(folder / video, "t", found)]
-        + [_numbered(folder / f"{video}_{part}", stem, found) for part, stem in LABELS.values()]
+        video: [
+            _numbered(folder / name, found)
+            for name in (f"{video}/t", *(f"{video}_{name}" for name in LABELS.values()))
+        ]
         for video in _videos(folder, found)
     }
     has_silver, has_gold = (any(parts[i] for parts in files.values()) for i in (1, 2))
@@ -90,15 +88,15 @@ def _some(numbers):
 def numbered_images(folder):
     """List the images of a video's folder by number; empty where its name is none such as 01."""
     faults = []
-    images = _numbered(folder, "t", faults) if re.fullmatch("[0-9]{2}", folder.name) else {}
+    images = _numbered(folder / "t", faults) if re.fullmatch("[0-9]{2}", folder.name) else {}
     stop_at(faults)
     return images
 
 
-def _numbered(folder, stem, faults):
+def _numbered(stem, faults):
     found = {}
-    for path in sorted(folder.glob("*.*")):
-        if match := re.fullmatch(rf"{stem}(\d{{2,4}})\.tiff?", path.name, re.IGNORECASE):
+    for path in sorted(stem.parent.glob("*.*")):
+        if match := re.fullmatch(rf"{stem.name}(\d{{2,4}})\.tiff?", path.name, re.IGNORECASE):
             other = found.setdefault(int(match[1]), path)
             if other != path:
                 faults.append((path, f"the same frame number as {other.name}; remove one of them"))
@@ -106,30 +104,28 @@ def _numbered(folder, stem, faults):
 
 
 def read_frames(folder, faults):
-    """Open each file of a data set once: yield frame, image and those of `LABELS` that there are.
+    """Open each file of a data set once: yield frame, and by name its image and those of `LABELS`.
 
     `faults` gets a pair of path and text for each fault.
     """
     first = shape = None
     for frame in sum(list_frames(folder, faults).values(), []):
-        image = _try(faults, read_image, frame.image)
-        if image is not None:
-            kind, shape = _kind(image), image.shape
-            first = first or (kind, frame.image.relative_to(folder))
-            if kind != first[0]:
-                text = f"{kind}, but {first[1]} is {first[0]}; save all alike or take a video away"
-                faults.append((frame.image, text))
-        paths = {part: path for part in LABELS if (path := getattr(frame, part))}
-        labels = {part: _try(faults, read_labels, path, shape) for part, path in paths.items()}
-        yield frame, image, {part: ids for part, ids in labels.items() if ids is not None}
-
-
-def _try(faults, read, path, *shape):
-    try:
-        return read(path, *shape)
-    except DataError as error:
-        faults.append((path, str(error).removeprefix(f"{path}: ")))
-        return None
+        parts = {}
+        for part in ("image", *LABELS):
+            path = getattr(frame, part)
+            try:
+                if part == "image":
+                    parts[part] = image = read_image(path)
+                    kind, shape = _kind(image), image.shape
+                    first = first or (kind, path.relative_to(folder))
+                    if kind != first[0]:
+                        text = f"{kind}, but {first[1]} is {first[0]}"
+                        raise DataError(f"{text}; save all alike or take a video away")
+                elif path:
+                    parts[part] = read_labels(path, shape)
+            except DataError as error:
+                faults.append((path, str(error).removeprefix(f"{path}: ")))
+        yield frame, parts
 
 
 def _kind(image):
@@ -180,15 +176,11 @@ def _read(path):
 def write_results(folder, video, cells):
     """Write predicted cells as the challenge wants them: ``01_RES/mask000.tif``, ``res_track.txt``.
 
-    `cells` has ids, (M, N), by number of the frame; an id is in all frames from its first to its
-    last. What was in the folder of the video goes; it is returned. Raises ValueError where ids do
-    not fit into the format, and StateError where nothing can be written.
+    `cells` has ids, (M, N), by number of the frame. What was in the folder of the video goes; it is
+    returned. ValueError where ids do not fit, StateError where nothing can be written.
     """
-    final, tracks = Path(folder) / f"{video}_RES", {}
-    for number, ids in sorted(cells.items()):
-        for cell in np.unique(ids[ids != 0]).tolist():
-            tracks.setdefault(cell, [number, number])[1] = number
-    if not cells or not 0 < min(tracks, default=1) <= max(tracks, default=1) <= UNKNOWN:
+    final = Path(folder) / f"{video}_RES"
+    if not cells or not all(0 <= ids.min() <= ids.max() <= UNKNOWN for ids in cells.values()):
         raise ValueError(f"video {video}: no frames, or an id that is not from 1 to {UNKNOWN}")
     partial = final.with_name(f".{final.name}.part")
     digits = 3 if max(cells) < 1000 else 4
@@ -198,9 +190,18 @@ def write_results(folder, video, cells):
         for number, ids in cells.items():
             path = partial / f"mask{number:0{digits}d}.tif"
             tifffile.imwrite(path, ids.astype(np.uint16), compression="lzw")
-        rows = [f"{cell} {first} {last} 0\n" for cell, (first, last) in sorted(tracks.items())]
-        (partial / "res_track.txt").write_text("".join(rows))
+        write_tracks(partial / "res_track.txt", cells)
     except OSError as error:
         raise StateError(f"{partial}: cannot be written: {error.strerror or error}") from error
     publish(partial, final)
     return final
+
+
+def write_tracks(path, cells):
+    """Write first and last frame of each cell, of ids (M, N) by number of the frame."""
+    tracks = {}
+    for number, ids in sorted(cells.items()):
+        for cell in np.unique(ids[ids != 0]).tolist():
+            tracks.setdefault(cell, [number, number])[1] = number
+    rows = [f"{cell} {first} {last} 0\n" for cell, (first, last) in sorted(tracks.items())]
+    path.write_text("".join(rows))

@@ -142,9 +142,8 @@ def unzip(archive, folder, origin):
     try:
         with zipfile.ZipFile(archive) as file:
             for member in file.infolist():
-                name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
-                inside = (folder / name).resolve().is_relative_to(folder.resolve())
-                if not inside or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                name, is_link = member.filename, stat.S_ISLNK(member.external_attr >> 16)
+                if is_link or not (folder / name).resolve().is_relative_to(folder.resolve()):
                     raise DataError(f"{origin}: unsafe member {name!r}: a link or outside path")
             # zipfile reads no more of a member than the size stated here.
             if (size := sum(member.file_size for member in file.infolist())) > UNPACKED_LIMIT:
