@@ -13,17 +13,17 @@ from scipy import ndimage
 from lib.data.arrays import REFERENCE_SIZE
 
 
-def published_displacement(rng, shape, *, rotation, shift, shear, zoom):
+def published_displacement(rng, shape, ranges):
     """Draw the displacement of one static copy as the original's image generator does.
 
-    A rotation, a shift, a shear and a change of scale about the centre of the image, then a flip
-    of the columns in one of two cases. Each is drawn up to its largest: angles in degrees, as Keras
-    reads them, so that the original's 0.2 moves the corner of a 512 px image by about 1 px; shift
-    and zoom as shares of the side, for rows and columns apart.
+    A rotation, a shift, a shear and a change of scale about the centre of the image, each up to
+    that in `ranges`, then a flip of the columns in one of two cases. Angles are in degrees, as
+    Keras reads them: the original's 0.2 moves the corner of a 512 px image by about 1 px. Shift
+    and zoom are shares of the side, for rows and columns apart.
     """
-    angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [rotation, shear])
-    moved = rng.uniform(-shift, shift, 2) * shape
-    row_scale, column_scale = rng.uniform(1 - zoom, 1 + zoom, 2)
+    angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [ranges.rotation, ranges.shear])
+    moved = rng.uniform(-ranges.shift, ranges.shift, 2) * shape
+    row_scale, column_scale = rng.uniform(1 - ranges.zoom, 1 + ranges.zoom, 2)
     rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shear_matrix = [[1, -np.sin(slant)], [0, np.cos(slant)]]
     matrix = rotate @ shear_matrix @ np.diag([row_scale, column_scale])
@@ -68,10 +68,8 @@ def static_copy(image, labels, settings, *, seed, frame, copy):
 
     It is made anew whenever it is needed, always the same, so that memory does not grow with them.
     """
-    names = ("rotation", "shift", "shear", "zoom")
-    ranges = {name: getattr(settings.augmentation, name) for name in names}
     rng = np.random.default_rng([seed, frame, copy])
-    return warp(image, labels, published_displacement(rng, image.shape, **ranges))
+    return warp(image, labels, published_displacement(rng, image.shape, settings.augmentation))
 
 
 def online_copy(image, labels, settings, rng):

@@ -83,9 +83,11 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         with losses that are not finite (`diverged`).
     """
     weighted = is_weighted(settings, training[1], validation[1])
-    length = epoch_updates(settings, training)
+    batches = Batches(training, settings, seed, weighted)
+    length = batches.length
     record = Record(Path(folder), settings, seed, length, weighted, say)
     state, done = record.resume(), len(record.history)
+    batches.first = done * length
     say(f"{record.limit} updates at most; {done} epochs done before")
     if not record.is_finished():
         model.optimizer.build(model.trainable_variables)
@@ -96,7 +98,7 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         # Metrics make their variables; in an update TensorFlow would have to trace it again.
         model.compute_metrics(images[:1], masks[:1], masks[:1])
         model.fit(
-            Batches(training, settings, seed, first=done * length, weighted=weighted),
+            batches,
             validation_data=(images, masks, *weights),
             validation_batch_size=1,
             epochs=math.ceil(record.limit / length),
@@ -115,16 +117,20 @@ class Batches(keras.utils.PyDataset):
     """The batches of a run, without end, a function of the seed and the number of the update.
 
     Item n is the batch of update `first` + n: images, float32, shape (B, M, N, 1), and what
-    `target` makes. With threads to spare, Keras lets them make some ahead of their use.
+    `target` makes. With threads to spare, Keras lets them make some ahead of their use. `length`
+    are the updates in an epoch: as set, or one pass over the arm's frames.
     """
 
     num_batches = None
 
-    def __init__(self, training, settings, seed, first=0, weighted=None):
+    def __init__(self, training, settings, seed, weighted=None):
         super().__init__(workers=int(os.environ.get("STUDY_THREADS") or 1))
         self.images, self.labels = training
-        self.settings, self.seed, self.first, self.weighted = settings, seed, first, weighted
-        self.items = _items(settings, training)
+        self.settings, self.seed, self.first, self.weighted = settings, seed, 0, weighted
+        copied = settings.augmentation.method in ("static", "repeat")
+        self.items = len(self.images) * (settings.augmentation.copies if copied else 1)
+        passes = max(1, self.items // settings.training.batch)
+        self.length = settings.training.epoch_updates or passes
 
     def __getitem__(self, index):
         """Make the batch of an update."""
@@ -149,11 +155,10 @@ class Batches(keras.utils.PyDataset):
 
 
 class Record(keras.callbacks.Callback):
-    """What a run leaves after each epoch, from which it ends, or goes on after a restart.
+    """What a run leaves after each epoch: a row of the history, then the weights to go on from.
 
-    First a row of the history, then weights and optimiser state, which make the epoch whole.
-    BackupAndRestore of Keras would keep the number of the epoch in a file of its own: killed
-    between the two, it trains an epoch twice.
+    These make the epoch whole. BackupAndRestore of Keras would keep the number of the epoch in a
+    file of its own: killed between the two, it trains an epoch twice.
     """
 
     def __init__(self, folder, settings, seed, length, weighted, say):
@@ -246,17 +251,6 @@ def best_epoch(history):
     losses = history.get("val_weighted_loss", history["val_loss"])
     losses = losses[np.isfinite(losses)]
     return int(history.epoch[losses.idxmin()]) if len(losses) else None
-
-
-def epoch_updates(settings, training):
-    """Count the updates in an epoch: as set, or one pass over the arm's frames."""
-    passes = _items(settings, training) // settings.training.batch
-    return settings.training.epoch_updates or max(1, passes)
-
-
-def _items(settings, training):
-    copied = settings.augmentation.method in ("static", "repeat")
-    return len(training[0]) * (settings.augmentation.copies if copied else 1)
 
 
 def _updates(weights):

@@ -85,6 +85,8 @@ def original_class_weights(masks):
     Ambiguous is where the 8 comes from. Eight images would make it, but eight frames of this data
     leave more than a tenth of the pixels foreground in at most one, and Figure 8b shows less than a
     hundredth, as shifted, zoomed and flipped copies of all frames do. So 8 is a constant here.
+    The original's notebooks add this to the border term twice; Figure 8d, whose colour bar ends
+    near -3 and not near -6, has it once.
     """
     share, images = masks.mean(), masks.sum(axis=0)
     return np.select([images == 1, images == 0], [1 - 8 * share, 8 * share]).astype(np.float32)
@@ -104,14 +106,6 @@ def original_border_weights(labels, *, w0=10.0, sigma=25.0):
         return np.zeros(labels.shape, np.float32)
     to_foreground = distance_transform_edt(labels == 0)
     return _border_term(to_foreground + distance_transform_edt(~outline), w0, sigma)
-
-
-def original_weight_map(labels, masks, *, w0=10.0, sigma=25.0):
-    """Repeat the weight map of the original's notebooks, of an image's labels and all masks.
-
-    They add the class weight twice. Figure 8d has it once: its colour bar ends near -3, not -6.
-    """
-    return original_border_weights(labels, w0=w0, sigma=sigma) + 2 * original_class_weights(masks)
 
 
 def _border_term(distance, w0, sigma):

@@ -112,7 +112,8 @@ def test_batches_are_a_function_of_seed_and_update_alone(monkeypatch):
     data = side(4)
     plain = [training.Batches(data, SETTINGS, 7)[update] for update in range(6)]
     monkeypatch.setenv("STUDY_THREADS", "3")
-    ahead = training.Batches(data, SETTINGS, 7, first=2)
+    ahead = training.Batches(data, SETTINGS, 7)
+    ahead.first = 2
     # Keras draws the first batches several times.
     for update in (0, 1, 0, 0, 1, 2, 3):
         for part, expected in zip(ahead[update], plain[update + 2], strict=True):
@@ -151,7 +152,7 @@ def test_memory_does_not_grow_with_static_copies():
     ],
 )
 def test_updates_in_an_epoch(settings, updates):
-    assert training.epoch_updates(changed(SMOKE, settings), side(10)) == updates
+    assert training.Batches(side(10), changed(SMOKE, settings), 0).length == updates
 
 
 # Networks
