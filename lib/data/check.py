@@ -19,9 +19,9 @@ def check_data(source):
             if text := _seems(parts[part], parts.get("markers")):
                 warnings.append((getattr(frame, part), text))
     if frames and not any(frame.silver for frame in frames):
-        known = sum(frame.gold is not None for frame in frames)
-        text = f"no silver truth; gold truth alone, of {known} of {len(frames)} frames, is learnt"
-        warnings.append((source.folder, f"{text} from, and what nobody outlined is unknown"))
+        known = f"{sum(bool(frame.gold) for frame in frames)} of {len(frames)}"
+        text = f"no silver truth; gold truth alone, of {known} frames, is learnt from, and what "
+        warnings.append((source.folder, text + "nobody outlined is unknown"))
     return _grouped(faults), _grouped(warnings)
 
 

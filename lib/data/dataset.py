@@ -19,8 +19,8 @@ DIGESTS = {
     "gold": r"\d\d_GT/(.*\.(?i:tiff?)|(.*/)?man_track\.txt)",
 }
 
-# Digests of the images and annotations behind the published results. The challenge revises its
-# annotations, so that another digest there is a revision to record and not an error.
+# Of the published results. The challenge revises its annotations, so that another digest is a
+# revision to record and not an error.
 PUBLISHED_DIGESTS = {
     HELA: {
         "images": "9af47f3d518a56afc4c540d059c610de5c17f81ce2fb6c42728e3fda33603fc1",
@@ -34,11 +34,10 @@ PUBLISHED_DIGESTS = {
 class DataSet:
     """A data set in memory; labels are the cells of the silver truth.
 
-    Without one they are those of the gold truth, and the rest is `UNKNOWN`, but for frames whose
-    markers all lie in an outlined cell.
+    Without one, of the gold truth; the rest is then `UNKNOWN` unless every marker is outlined.
     """
 
-    record: dict  # what it is, from `data_record`
+    record: dict  # from `data_record`
     images: dict  # of each video, (F, M, N), uint8 or uint16
     labels: dict  # of each video, (F, M, N), uint16
     gold: dict  # of some frames of each video outlines of some cells, (M, N), uint16
@@ -84,16 +83,16 @@ def data_record(source):
 
     Grey are the values that become 0 and 1, and known tells whether the images are those published.
     """
-    videos, phantom = list_frames(source.folder), source.kind == "phantom"
+    videos, digests = list_frames(source.folder), _digests(source.folder)
     every = [frame for frames in videos.values() for frame in frames]
     truth = "silver" if any(frame.silver for frame in every) else "gold"
-    image, digests = read_image(every[0].image), _digests(source.folder)
+    image, phantom = read_image(every[0].image), source.kind == "phantom"
     published = {} if phantom else PUBLISHED_DIGESTS.get(source.name, {})
-    revision = dict.fromkeys(digests, "nothing to compare")
-    for part in published:
-        if digests[part]:
-            same = digests[part] == published[part]
-            revision[part] = "as published here" if same else "another revision"
+    words = {True: "as published here", False: "another revision"}
+    revision = {
+        part: words[digest == published[part]] if digest and published else "nothing to compare"
+        for part, digest in digests.items()
+    }
     known = digests["images"] == published.get("images")
     words = "the real images" if known else "unknown revision or another set under this name"
     label = f"{source.name}, {words} ({source.origin})"
@@ -106,8 +105,8 @@ def data_record(source):
         "why": source.why,
         "frames": {video: len(frames) for video, frames in videos.items()},
         "labelled": {
-            video: [frame.number for frame in frames if getattr(frame, truth)]
-            for video, frames in videos.items()
+            video: [frame.number for frame in videos[video] if getattr(frame, truth)]
+            for video in videos
         },
         "truth": truth,
         "shape": list(image.shape),
@@ -124,11 +123,10 @@ def _grey(dtype, frames):
     """Find the grey values that become 0 and 1, by the bits in use."""
     if dtype == np.uint8:
         return [0, 255]
-    images = [read_image(frame.image) for frame in frames]
+    extremes = [(image.min(), image.max()) for image in (read_image(one.image) for one in frames)]
     # Signed values that were saved as unsigned start in the middle.
-    low = 32768 if min(image.min() for image in images) >= 32768 else 0
-    bits = int(max(image.max() for image in images) - low).bit_length()
-    return [low, low + 2 ** max(8, bits) - 1]
+    low = 32768 if np.min(extremes) >= 32768 else 0
+    return [low, low + 2 ** max(8, (int(np.max(extremes)) - low).bit_length()) - 1]
 
 
 def _digests(folder):

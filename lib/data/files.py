@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = ROOT / "params"
@@ -74,11 +73,6 @@ def write_json(path, record):
 def write_table(path, table):
     """Write a data frame as CSV without its index, with numbers that read back the same."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-def write_yaml(path, content):
-    """Write settings as YAML, in their order."""
-    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 @contextlib.contextmanager

@@ -63,7 +63,6 @@ def find_source(data, *, kind=None):
     cache = os.environ.get("UNET_DIC_HELA_CACHE") or pooch.os_cache("unet-dic-hela")
     cache = Path(os.path.expanduser(cache)).absolute()
     if wanted in ("auto", "download"):
-        # Words that stay the same when it is found again.
         origin, target = "downloaded from the Cell Tracking Challenge", cache / data.name
         try:
             _write_once(target, functools.partial(_download, data.name))
@@ -86,10 +85,7 @@ def find_source(data, *, kind=None):
 
 
 def _write_once(target, write):
-    """Write a folder that is not there beside its place and rename it when it is whole.
-
-    Of two processes that do so at once, the later one drops its copy.
-    """
+    """Write a folder that is not there, whole; of two processes the later drops its copy."""
     if target.is_dir():
         return
     try:

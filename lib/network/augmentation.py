@@ -64,10 +64,7 @@ def warp(image, labels, displacement, *, fill="nearest"):
 
 
 def static_copy(image, labels, settings, *, seed, frame, copy):
-    """Make one of the copies that the original draws before training, named by three numbers.
-
-    It is made anew whenever it is needed, always the same, so that memory does not grow with them.
-    """
+    """Make one of the copies that the original draws before training: anew, but always the same."""
     rng = np.random.default_rng([seed, frame, copy])
     return warp(image, labels, published_displacement(rng, image.shape, settings.augmentation))
 
@@ -75,8 +72,7 @@ def static_copy(image, labels, settings, *, seed, frame, copy):
 def online_copy(image, labels, settings, rng):
     """Draw a new version of a frame: rigid, elastic and grey changes, as the settings say.
 
-    Of grey values, contrast changes by a factor whose logarithm has the deviation grey_sigma, and
-    brightness by as many deviations of the image.
+    Grey_sigma is the deviation of log contrast, and of brightness in deviations of the image.
     """
     chosen = settings.augmentation
     displacement = np.zeros((2, *image.shape))
@@ -88,8 +84,7 @@ def online_copy(image, labels, settings, rng):
     if chosen.grey:
         contrast, brightness = (rng.normal(0, chosen.grey_sigma) for _ in range(2))
         mean, deviation = image.mean(), image.std()
-        changed = mean + np.exp(contrast) * (image - mean) + brightness * deviation
-        image = np.float32(changed)
+        image = np.float32(mean + np.exp(contrast) * (image - mean) + brightness * deviation)
     return image, labels
 
 

@@ -28,8 +28,8 @@ def predict_turned(model, images):
 def split_maps(answer, target):
     """Make maps (F, M, N) by name of an answer to a target.
 
-    Beside the probability of the foreground there is ``inside``, where cells are cut out of another
-    map: that of pixels that touch no other cell, or the distance to the border.
+    Cells are cut out of ``inside``, where there is one: the probability of pixels that touch no
+    other cell, or the distance to the border.
     """
     maps = {"probability": answer[..., 0]}
     if target == "border":

@@ -74,18 +74,14 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     StateError; a restart goes on from there. `say` is told a line an epoch, and what is wrong with
     a checkpoint.
 
-    Returns
-    -------
-    pandas.DataFrame
-        As history.csv, a row an epoch: epoch, updates, learning_rate, loss and scores of training
-        and (val_) validation, seconds. Of a weighted loss, ``loss`` is weighted, ``val_loss`` is
-        not, ``val_weighted_loss`` is. Where a loss or a weight stops being a number training ends
-        with losses that are not finite (`diverged`).
+    Returns the table of history.csv, a row an epoch: epoch, updates, learning_rate, loss and scores
+    of training and (val_) validation, seconds. Of a weighted loss, ``loss`` is weighted,
+    ``val_loss`` is not, ``val_weighted_loss`` is. Where a loss or a weight stops being a number
+    training ends with losses that are not finite (`diverged`).
     """
     weighted = is_weighted(settings, training[1], validation[1])
     batches = Batches(training, settings, seed, weighted)
-    length = batches.length
-    record = Record(Path(folder), settings, seed, length, weighted, say)
+    record, length = Record(Path(folder), batches, say), batches.length
     state, done = record.resume(), len(record.history)
     batches.first = done * length
     say(f"{record.limit} updates at most; {done} epochs done before")
@@ -161,14 +157,13 @@ class Record(keras.callbacks.Callback):
     file of its own: killed between the two, it trains an epoch twice.
     """
 
-    def __init__(self, folder, settings, seed, length, weighted, say):
+    def __init__(self, folder, batches, say):
         super().__init__()
         self.table, self.history = folder / "history.csv", pd.DataFrame()
         self.last = folder / "checkpoints" / "last.weights.h5"
         self.best = self.last.with_name("best.weights.h5")
-        self.settings, self.seed, self.length = settings.training, seed, length
-        self.weighted, self.say = weighted, say
-        self.limit = self.settings.updates or self.settings.epochs * length
+        self.batches, self.settings, self.say = batches, batches.settings.training, say
+        self.limit = self.settings.updates or self.settings.epochs * batches.length
 
     def resume(self):
         """Read the history up to weights that are whole, and name these; what is broken is said."""
@@ -197,11 +192,11 @@ class Record(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Set the generators of dropout as if all updates were made in one go."""
-        self.started, self.updates = time.perf_counter(), epoch * self.length
+        self.started, self.updates = time.perf_counter(), epoch * self.batches.length
         self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        dropouts = [one for one in self.model.layers if isinstance(one, keras.layers.Dropout)]
+        dropouts = (one for one in self.model.layers if isinstance(one, keras.layers.Dropout))
         for number, layer in enumerate(dropouts):
-            layer.seed_generator.state.assign([100 * self.seed + number, self.updates])
+            layer.seed_generator.state.assign([100 * self.batches.seed + number, self.updates])
 
     def on_train_batch_end(self, batch, logs=None):
         """End the last epoch where the updates end."""
@@ -212,7 +207,7 @@ class Record(keras.callbacks.Callback):
         """Write the row of the epoch and the weights, and end training where it is finished."""
         row = {"epoch": epoch + 1, "updates": self.updates, "learning_rate": self.rate}
         row |= logs | {"val_loss": logs["val_unweighted_loss"]}
-        if self.weighted:
+        if self.batches.weighted:
             row["val_weighted_loss"] = logs["val_loss"]
         del row["unweighted_loss"], row["val_unweighted_loss"]
         if not all(np.isfinite(weights).all() for weights in self.model.get_weights()):

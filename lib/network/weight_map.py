@@ -51,10 +51,9 @@ def border_weights(labels, *, w0=10.0, sigma=5.0):
     """Compute the border term of the U-Net weight map (arXiv 1505.04597, equation 2).
 
     ``w0 * exp(-(d1 + d2)**2 / (2 * sigma**2))`` at every pixel, inside the cells too, with the
-    distances d1 and d2 to the nearest and second nearest cell (`border_distances`), float32; all 0
-    with fewer than two cells. Terms below 1.6e-8 `w0`, far from the cells, are left at 0. Labels
-    (M, N) have one positive id a cell; in a binary mask touching cells would merge. `sigma` is in
-    px of this image (`scaled_sigma`).
+    distances d1 and d2 to the nearest and second nearest cell (`border_distances`), float32. Terms
+    below 1.6e-8 `w0` are left at 0. Labels (M, N) have one id a cell, since touching cells would
+    merge in a mask; `sigma` is in px of this image (`scaled_sigma`).
     """
     labels = _checked(labels, w0, sigma)
     nearest, second = border_distances(labels, REACH_IN_SIGMA * sigma)
@@ -64,9 +63,9 @@ def border_weights(labels, *, w0=10.0, sigma=5.0):
 def weight_map(labels, *, terms="both", w0=10.0, sigma=5.0):
     """Compute the weight map of the U-Net paper, `class_weights` plus `border_weights`, or a part.
 
-    The paper says that the first part balances the class frequencies and not how; each class
-    counting the same within an image is our reading. `terms` is none, class, border or both; each
-    pixel counts 1 in place of the class weights.
+    How the first balances the class frequencies the paper does not say; each class counting the
+    same within an image is our reading. `terms` is none, class, border or both; without the class
+    weights each pixel counts 1.
     """
     labels = _checked(labels, w0, sigma)
     balanced = terms in ("class", "both")
