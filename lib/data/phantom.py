@@ -1,8 +1,7 @@
 """A procedural time lapse of differential interference contrast (DIC) with instance labels.
 
-It stands in where neither the data nor a network is at hand: cells that crawl, push each other and
-divide, their optical path lit as by DIC. Lengths are px of a frame whose longer side has 512,
-positions column + 1j * row, grey values levels of 8 bits, all made like those of DIC-C2DH-HeLa.
+Cells crawl, push each other and divide, like those of DIC-C2DH-HeLa. Lengths are px of a frame
+whose longer side has 512, positions column + 1j * row, grey values levels of 8 bits.
 """
 
 import numpy as np
@@ -24,11 +23,10 @@ def write_phantom(folder, *, seed, frames, shape):
             cells[frame], depth = labels, _depth(labels)
             deepest = ndimage.maximum(depth, labels, np.arange(labels.max() + 1))[labels]
             markers = np.where(depth > 0.7 * deepest, labels, 0)
-            parts = {f"{name}/t": image, f"{name}_ST/SEG/man_seg": labels}
-            parts |= {f"{name}_GT/TRA/man_track": markers}
-            parts |= {} if frame % 9 else {f"{name}_GT/SEG/man_seg": labels}
+            parts = {"/t": image, "_ST/SEG/man_seg": labels, "_GT/TRA/man_track": markers}
+            parts |= {} if frame % 9 else {"_GT/SEG/man_seg": labels}
             for stem, array in parts.items():
-                path = folder / f"{stem}{frame:03d}.tif"
+                path = folder / f"{name}{stem}{frame:03d}.tif"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 tifffile.imwrite(path, array, compression="zlib")
         write_tracks(folder / f"{name}_GT/TRA/man_track.txt", cells)

@@ -2,20 +2,13 @@
 
 import math
 import re
-from dataclasses import dataclass
+from collections import namedtuple
 from fractions import Fraction
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Split:
-    """Frames to train on, to choose on and to test on: sorted pairs of video and number."""
-
-    fold: str
-    train: list[tuple[str, int]]
-    validation: list[tuple[str, int]]
-    test: list[tuple[str, int]]
+# Frames to train on, to choose on and to test on: sorted pairs of video and number.
+Split = namedtuple("Split", ["fold", "train", "validation", "test"])
 
 
 def make_split(fold, labelled, *, test_share, validation_share, seed):

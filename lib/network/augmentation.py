@@ -1,8 +1,7 @@
 """Augmentation: image and labels moved by one and the same displacement field.
 
-A displacement, shape (2, rows, columns), says how far from a pixel, in rows and in columns, the
-value that it gets is taken. The image is interpolated linearly, the labels by nearest neighbour, so
-that no label is invented and targets and weight maps are made from warped cells.
+A displacement, (2, M, N), says how far from a pixel, in rows and in columns, its value is taken:
+linearly in the image, from the nearest pixel in labels, so that no label is invented.
 """
 
 import functools
@@ -54,10 +53,7 @@ def elastic_displacement(rng, shape, *, sigma):
 
 
 def warp(image, labels, displacement, *, fill="nearest"):
-    """Move an image and its labels by a displacement; outside lies the nearest pixel or a mirror.
-
-    The original repeats the edge; under large rotations that smears, and the paper mirrors.
-    """
+    """Move an image and its labels; outside lies the nearest pixel, or as in the paper a mirror."""
     places = np.indices(image.shape) + displacement
     warped = ndimage.map_coordinates(image, places, order=1, mode=fill, output=np.float32)
     return warped, ndimage.map_coordinates(labels, places, order=0, mode=fill)

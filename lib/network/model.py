@@ -8,11 +8,10 @@ def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
     """Build the U-Net of the original project: 23 convolutions, with 64 filters 31.03 M parameters.
 
     It is that of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), padded. `shape` are rows
-    and columns of the image, px, each a multiple of 2**depth; the input has a channel, the output
-    `maps` of them, float32 logits. `filters` are the channels of the first level; each level down
-    has twice as many. Dropout of the two upper levels is `dropout`, twice this two levels further
-    down, three times four levels down: 0.1 gives the original's .1 to .3. Normalisation by
-    ``batch`` lies between each 3 x 3 convolution and its ReLU.
+    and columns, px, each a multiple of 2**depth; the output has `maps` channels, float32 logits.
+    The first level has `filters` channels, each level down twice as many. `dropout` is the rate of
+    the two upper levels, twice this two levels further down, three times four levels down: 0.1
+    gives the original's .1 to .3. Normalisation is none or batch, before each ReLU.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
     image, features, levels = _encoder(shape, depth, pools=depth, **block)
@@ -28,10 +27,9 @@ def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
 def no_skip(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
     """Build the U-Net without skip connections and without up-convolutions; else as `unet`.
 
-    Nothing is carried across. A level of the decoder doubles rows and columns by repeating them,
-    which has no parameters, and its first convolution halves the channels. It is no SegNet, which
-    hands the indices of its max-pooling to the decoder: here only what reached the bottom gets
-    there. Of four levels it has about 9 % fewer parameters than the U-Net.
+    A level of the decoder doubles rows and columns by repeating them, and its first convolution
+    halves the channels. Unlike in SegNet no indices of the max-pooling are carried across. Of four
+    levels it has about 9 % fewer parameters than the U-Net.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
     image, features, _ = _encoder(shape, depth, pools=depth, **block)
@@ -45,11 +43,9 @@ def aspp(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
     """Build the U-Net's encoder with its deepest pooling replaced by dilations, ASPP, one skip.
 
     Atrous spatial pyramid pooling and the decoder are as in DeepLabV3+ (Chen et al. 2018, arXiv
-    1802.02611, figure 2 and section 4.1): up fourfold (less with fewer than three levels), joined
-    by the features of that size, two convolutions, logits, up to the size of the image; with 64
-    filters 256 channels a branch and in the decoder, 48 of the features that join, no dropout.
-    Changed are the backbone, which is the U-Net's and halves the image once less, and the rates of
-    dilation. Of four levels it has about 10 % fewer parameters than the U-Net. Else as `unet`.
+    1802.02611, figure 2 and section 4.1), of 64 filters with 256 channels, and 48 of the features
+    that join, no dropout. Changed are the backbone, which is the U-Net's and halves the image once
+    less, and the rates of dilation. Of four levels it has about 10 % fewer parameters.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
     image, features, levels = _encoder(shape, depth, pools=depth - 1, **block)

@@ -30,10 +30,9 @@ def to_border(labels):
 
 
 def to_distance(labels):
-    """Give each pixel of a cell its distance to the cell's border, as a share of the largest.
+    """Give each pixel of a cell its distance to the cell's border, float32 shares of the largest.
 
-    Of labels (M, N) it makes float32, 0 in the background, up to 1 in the middle of each cell.
-    Pixels that touch another cell are its border; the edge of the frame is not.
+    Pixels that touch another cell are border, the edge of the frame is not; labels are (M, N).
     """
     inside = to_gap_mask(labels)
     if inside.all():
@@ -55,10 +54,9 @@ TARGETS = {
 def target(labels, settings, weighted=None):
     """Make what a network is to answer, and how much each pixel counts; the unknown ones nothing.
 
-    Of labels (B, M, N), `UNKNOWN` where nobody knows, it makes masks (B, M, N, T), float32, as
-    `TARGETS` names them, and weights (B, M, N), float32, if `weighted`, by default as `is_weighted`
-    says. Weights come from the cells as they touch: in the gap between two of them both distances
-    of the weight map are then near 0, and the border term near its height.
+    Of labels (B, M, N) it makes masks (B, M, N, T), as `TARGETS` names them, and, if `weighted` or
+    `is_weighted`, weights (B, M, N), all float32. Weights come from cells as they touch, so that
+    in a gap the border term of the weight map is near its height.
     """
     weighted = is_weighted(settings, labels) if weighted is None else weighted
     unknown = labels == UNKNOWN

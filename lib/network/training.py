@@ -70,9 +70,8 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     """Train a network from `build` until its stopping rule holds; leave it with its best weights.
 
     `training` and `validation` are images, float32, and labels, (F, M, N) each; validation frames
-    are never augmented. `folder` gets history.csv and checkpoints/ after each epoch, or a
-    StateError; a restart goes on from there. `say` is told a line an epoch, and what is wrong with
-    a checkpoint.
+    are never augmented. `folder` gets history.csv and checkpoints/ after each epoch, from which a
+    restart goes on. `say` is told a line an epoch, and what is wrong with a checkpoint.
 
     Returns the table of history.csv, a row an epoch: epoch, updates, learning_rate, loss and scores
     of training and (val_) validation, seconds. Of a weighted loss, ``loss`` is weighted,
@@ -112,9 +111,8 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
 class Batches(keras.utils.PyDataset):
     """The batches of a run, without end, a function of the seed and the number of the update.
 
-    Item n is the batch of update `first` + n: images, float32, shape (B, M, N, 1), and what
-    `target` makes. With threads to spare, Keras lets them make some ahead of their use. `length`
-    are the updates in an epoch: as set, or one pass over the arm's frames.
+    Item n is the batch of update `first` + n: images, float32, (B, M, N, 1), and what `target`
+    makes. `length` are the updates in an epoch: as set, or one pass over the arm's frames.
     """
 
     num_batches = None
@@ -206,13 +204,13 @@ class Record(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Write the row of the epoch and the weights, and end training where it is finished."""
         row = {"epoch": epoch + 1, "updates": self.updates, "learning_rate": self.rate}
-        row |= logs | {"val_loss": logs["val_unweighted_loss"]}
+        names = [name for name in self.model.get_metrics_result() if name != "unweighted_loss"]
+        row |= {name: logs[name] for name in (*names, *(f"val_{name}" for name in names))}
+        row["val_loss"] = logs["val_unweighted_loss"]
         if self.batches.weighted:
             row["val_weighted_loss"] = logs["val_loss"]
-        del row["unweighted_loss"], row["val_unweighted_loss"]
         if not all(np.isfinite(weights).all() for weights in self.model.get_weights()):
-            # On the CPU a ReLU or a pooling may turn NaN into a number, so that a network that is
-            # lost has a loss of ln 2, as one that has not begun to learn.
+            # On the CPU a ReLU or a pooling may turn NaN into a number, and the loss into ln 2.
             row |= {name: math.nan for name in row if name.endswith("loss")}
         row["seconds"] = time.perf_counter() - self.started
         self.history = pd.DataFrame([*self.history.to_dict("records"), row])

@@ -30,9 +30,8 @@ def class_weights(mask):
 def border_distances(labels, reach=np.inf):
     """Measure how far each pixel is from the nearest and from the second nearest cell, px.
 
-    Distances run between pixel centres and are 0 inside the cell; the paper's, to the *border* of a
-    cell, are the same outside. They are infinite beyond `reach`, which saves time, and where there
-    are too few cells.
+    Distances run between pixel centres, are 0 inside the cell, and infinite beyond `reach`, which
+    saves time, and where there are too few cells.
     """
     pad = int(np.ceil(min(reach, max(labels.shape))))
     nearest, second = np.full((2, *labels.shape), np.inf)
@@ -78,14 +77,11 @@ def weight_map(labels, *, terms="both", w0=10.0, sigma=5.0):
 def original_class_weights(masks):
     """Repeat the class weights of the original project, Figure 8b of its report.
 
-    Masks of bool, shape (F, M, N), make one map (M, N). With p the foreground share of them all, a
-    pixel that is foreground in exactly one mask gets 1 - 8p, in none 8p, every other pixel 0.
-
-    Ambiguous is where the 8 comes from. Eight images would make it, but eight frames of this data
-    leave more than a tenth of the pixels foreground in at most one, and Figure 8b shows less than a
-    hundredth, as shifted, zoomed and flipped copies of all frames do. So 8 is a constant here.
-    The original's notebooks add this to the border term twice; Figure 8d, whose colour bar ends
-    near -3 and not near -6, has it once.
+    Masks of bool (F, M, N) make one map (M, N). With p the foreground share of them all, a pixel
+    that is foreground in exactly one mask gets 1 - 8p, in none 8p, every other pixel 0. The 8 is a
+    constant: of eight frames of this data more than a tenth of the pixels would get a weight, and
+    in Figure 8b less than a hundredth do, as of copies of all frames. The original's notebooks add
+    this to the border term twice; Figure 8d, whose colour bar ends near -3, not -6, has it once.
     """
     share, images = masks.mean(), masks.sum(axis=0)
     return np.select([images == 1, images == 0], [1 - 8 * share, 8 * share]).astype(np.float32)
@@ -95,9 +91,8 @@ def original_border_weights(labels, *, w0=10.0, sigma=25.0):
     """Repeat the border term of the original project, Figure 8c of its report.
 
     As `border_weights` with other distances: d1 to the foreground, 0 inside it, and d2 to the
-    nearest outline of a cell. So a cell on its own has a rim as well, twice as steep outside as
-    inside. The distances are inferred from the colours of Figure 8c: those of the paper, which the
-    report names, would leave lone cells dark. One cell of that figure has no rim, unexplained.
+    nearest outline of a cell, so that a lone cell has a rim. They are inferred from the colours
+    of Figure 8c, where the paper's, which the report names, would leave lone cells dark.
     """
     labels = _checked(labels, w0, sigma)
     outline = find_boundaries(labels, mode="inner")
