@@ -88,9 +88,9 @@ def data_record(source):
     truth = "silver" if any(frame.silver for frame in every) else "gold"
     image, phantom = read_image(every[0].image), source.kind == "phantom"
     published = {} if phantom else PUBLISHED_DIGESTS.get(source.name, {})
-    words = {True: "as published here", False: "another revision"}
+    same = {True: "as published here", False: "another revision"}
     revision = {
-        part: words[digest == published[part]] if digest and published else "nothing to compare"
+        part: same[digest == published[part]] if digest and published else "nothing to compare"
         for part, digest in digests.items()
     }
     known = digests["images"] == published.get("images")
