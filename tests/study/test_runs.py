@@ -4,7 +4,7 @@ import pytest
 
 from lib.data import files
 from lib.data.files import StateError
-from lib.study import jobs, params, runs
+from lib.study import jobs, params, runs, schema
 from lib.study.provenance import file_digests
 
 RECORD = {"digests": {"images": "1", "silver": "2", "gold": "3"}, "source": "folder"}
@@ -93,3 +93,11 @@ def test_what_waits_is_named_with_its_reason(profile, monkeypatch):
     report = todo[-1]
     assert report.name == "06_report"
     assert set(report.needs) >= {job.target for job in todo[:4]}
+
+
+def test_settings_of_a_run_read_back_the_same(tmp_path):
+    settings = schema.changed(params.load("smoke").settings, {"training.learning_rate": 1e-07})
+    runs.write_run(tmp_path, runs.Run("São", "last", 0, "", settings), {"frames": {"01": 84}})
+    read = runs.read_run(tmp_path)
+    assert list(read) == ["arm", "fold", "seed", "digest", "data", "settings"]
+    assert (read["arm"], read["settings"]) == ("São", settings)
