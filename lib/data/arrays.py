@@ -2,8 +2,7 @@
 
 import numpy as np
 
-# Stands in labels for pixels of which nobody knows whether they are cell; no cell has this id.
-UNKNOWN = np.uint16(np.iinfo(np.uint16).max)
+UNKNOWN = np.uint16(65535)  # in labels, of pixels of which nobody knows whether they are cell
 REFERENCE_SIZE = 512  # px, longer side of the frames for which lengths in the settings are given
 
 
@@ -14,10 +13,7 @@ def network_shape(frame_shape, size, depth):
 
 
 def resample(images, labels, shape, grey=None):
-    """Bring images as by `resample_image`, and labels by the id at the centre of each new pixel.
-
-    Both go from shape (F, M, N) to (F, *shape).
-    """
+    """Bring images (F, M, N) to a shape, and labels by the id at the centre of each new pixel."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for new, old in zip(shape, labels.shape[1:], strict=True)
@@ -30,7 +26,7 @@ def resample_image(image, shape, grey=None):
     """Bring an image of uint8 or uint16 to another shape, and its grey values to 0 to 1, float32.
 
     Shrunk by a whole factor it is averaged over area, otherwise smoothed and interpolated. `grey`
-    are the values that become 0 and 1; by default the smallest and largest of the type.
+    are the values that become 0 and 1, else the smallest and largest of the type.
     """
     low, high = grey or (0, np.iinfo(image.dtype).max)
     rows, columns = image.shape
@@ -56,9 +52,8 @@ def normalise_frames(images):
 
 def is_missed(labels, markers):
     """Tell, by the id of a marker, whether it lies in the labels' background by more than half."""
-    areas = np.bincount(markers.ravel())
     covered = np.bincount(markers.ravel(), weights=(labels > 0).ravel())
-    return 2 * covered < areas
+    return 2 * covered < np.bincount(markers.ravel())
 
 
 def mark_unknown(labels, markers, radius):
@@ -83,7 +78,7 @@ def full_labels(data, pairs):
 
 
 def load_side(data, pairs, settings, labels=None):
-    """Make the arrays that a network gets for some frames."""
+    """Make the arrays that a network gets for some frames: images, float32, and labels."""
     images = np.stack([data.images[video][frame] for video, frame in pairs])
     labels = full_labels(data, pairs) if labels is None else labels
     shape = network_shape(data.shape, settings.image.size, settings.model.depth)
@@ -96,12 +91,11 @@ def load_training_sides(data, split, settings):
 
     Labels are `UNKNOWN` up to training.unknown from the markers of cells that they miss, too.
     """
-    radius = settings.training.unknown * max(data.shape) / REFERENCE_SIZE
-    sides = []
+    radius, sides = settings.training.unknown * max(data.shape) / REFERENCE_SIZE, []
     for pairs in (split.train, split.validation):
         labels = full_labels(data, pairs)
         for i, (video, frame) in enumerate(pairs):
             if radius and frame in data.markers[video]:
                 labels[i] = mark_unknown(labels[i], data.markers[video][frame], radius)
         sides.append(load_side(data, pairs, settings, labels))
-    return tuple(sides)
+    return sides

@@ -9,16 +9,20 @@ import numpy as np
 from lib.data.arrays import UNKNOWN, full_labels, is_missed, spread
 from lib.data.files import DataError
 from lib.data.frames import list_frames, read_frames, read_image, stop_at
-from lib.data.source import find_source
+from lib.data.source import HELA, find_source
 
 SHOWN = 256  # px, longer side of the frames that are kept to be shown
 # The files that each digest stands for, relative to the folder of the data set.
-DIGESTS = {"images": r"\d\d/t\d+\.", "silver": r"\d\d_ST/SEG/man_seg", "gold": r"\d\d_GT/"}
+DIGESTS = {
+    "images": r"\d\d/t\d+\.(?i:tiff?)",
+    "silver": r"\d\d_ST/SEG/man_seg.*\.(?i:tiff?)",
+    "gold": r"\d\d_GT/(.*\.(?i:tiff?)|(.*/)?man_track\.txt)",
+}
 
-# Digests of the images and annotations behind the published results. The challenge revises its
-# annotations, so that another digest there is a revision to record and not an error.
+# Of the published results. The challenge revises its annotations, so that another digest is a
+# revision to record and not an error.
 PUBLISHED_DIGESTS = {
-    "DIC-C2DH-HeLa": {
+    HELA: {
         "images": "9af47f3d518a56afc4c540d059c610de5c17f81ce2fb6c42728e3fda33603fc1",
         "silver": "b7a9b57566157293054015ecc51bf3d532045b2593191516b4dde1b1d7afdaaf",
         "gold": "a32a718cd2b5523852a6d904b82b35b84b7ebe1103a526fe61a41b7110db9dce",
@@ -28,13 +32,12 @@ PUBLISHED_DIGESTS = {
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set in memory.
+    """A data set in memory; labels are the cells of the silver truth.
 
-    Labels are the cells of the silver truth. Without one they are those of the gold truth, and the
-    rest is `UNKNOWN`, but for frames whose markers all lie in an outlined cell.
+    Without one, of the gold truth; the rest is then `UNKNOWN` unless every marker is outlined.
     """
 
-    record: dict  # what it is, from `data_record`
+    record: dict  # from `data_record`
     images: dict  # of each video, (F, M, N), uint8 or uint16
     labels: dict  # of each video, (F, M, N), uint16
     gold: dict  # of some frames of each video outlines of some cells, (M, N), uint16
@@ -60,59 +63,50 @@ def open_data(data, *, kind=None):
     record, faults = data_record(source), []
     images, labels, gold, markers = ({video: {} for video in record["frames"]} for _ in range(4))
     unknown = np.full(record["shape"], UNKNOWN)
-    for frame, image, parts in read_frames(source.folder, faults):
+    for (video, number, *_), parts in read_frames(source.folder, faults):
         stop_at(faults)
-        for part, by_video in (("gold", gold), ("markers", markers)):
+        for part, by_video in (("image", images), ("gold", gold), ("markers", markers)):
             if part in parts:
-                by_video[frame.video][frame.number] = parts[part]
-        known = parts.get("silver")
-        if record["truth"] == "gold" and "gold" in parts:
-            known = _outlined(parts["gold"], parts.get("markers"))
-        images[frame.video][frame.number] = image
-        labels[frame.video][frame.number] = unknown if known is None else known
+                by_video[video][number] = parts[part]
+        known, marked = parts.get(record["truth"], unknown), parts.get("markers")
+        if record["truth"] == "gold":
+            whole = marked is not None and not is_missed(known, marked)[np.unique(marked)[1:]].any()
+            known = known if whole else np.where(known > 0, known, UNKNOWN)
+        labels[video][number] = known
     for part in (images, labels):
         part.update({video: np.stack(list(frames.values())) for video, frames in part.items()})
     return DataSet(record, images, labels, gold, markers)
 
 
-def _outlined(cells, markers):
-    if markers is not None and not is_missed(cells, markers)[np.unique(markers)[1:]].any():
-        return cells
-    return np.where(cells > 0, cells, UNKNOWN)
-
-
 def data_record(source):
     """Say which data set it is, for data.json and the record of a run.
 
-    Of its keys, why is the reason of a phantom, grey are the values that become 0 and 1, pixel is
-    in micrometres (0 unknown), and known tells whether the images are the published ones.
+    Grey are the values that become 0 and 1, and known tells whether the images are those published.
     """
-    videos = list_frames(source.folder)
+    videos, digests = list_frames(source.folder), _digests(source.folder)
     every = [frame for frames in videos.values() for frame in frames]
     truth = "silver" if any(frame.silver for frame in every) else "gold"
-    sums, image = _checksums(source.folder), read_image(every[0].image)
-    digests = {part: _digest(sums, pattern) for part, pattern in DIGESTS.items()}
-    published = {} if source.kind == "phantom" else PUBLISHED_DIGESTS.get(source.name, {})
-    revision = dict.fromkeys(digests, "nothing to compare")
-    for part in published:
-        if digests[part]:
-            same = digests[part] == published[part]
-            revision[part] = "as published here" if same else "another revision"
+    image, phantom = read_image(every[0].image), source.kind == "phantom"
+    published = {} if phantom else PUBLISHED_DIGESTS.get(source.name, {})
+    same = {True: "as published here", False: "another revision"}
+    revision = {
+        part: same[digest == published[part]] if digest and published else "nothing to compare"
+        for part, digest in digests.items()
+    }
     known = digests["images"] == published.get("images")
-    label = f"{source.name}, unknown revision or another set under this name ({source.origin})"
-    if source.kind == "phantom":
+    words = "the real images" if known else "unknown revision or another set under this name"
+    label = f"{source.name}, {words} ({source.origin})"
+    if phantom:
         label = f"phantom (procedural, not real data), {source.origin}: {source.why}"
-    elif known:
-        label = f"{source.name}, the real images ({source.origin})"
     return {
         "name": source.name,
         "source": source.kind,
-        "label": label + (", gold truth alone" if truth == "gold" else ""),
+        "label": label + ", gold truth alone" * (truth == "gold"),
         "why": source.why,
         "frames": {video: len(frames) for video, frames in videos.items()},
         "labelled": {
-            video: [frame.number for frame in frames if getattr(frame, truth)]
-            for video, frames in videos.items()
+            video: [frame.number for frame in videos[video] if getattr(frame, truth)]
+            for video in videos
         },
         "truth": truth,
         "shape": list(image.shape),
@@ -129,29 +123,24 @@ def _grey(dtype, frames):
     """Find the grey values that become 0 and 1, by the bits in use."""
     if dtype == np.uint8:
         return [0, 255]
-    images = [read_image(frame.image) for frame in frames]
+    extremes = [(image.min(), image.max()) for image in (read_image(one.image) for one in frames)]
     # Signed values that were saved as unsigned start in the middle.
-    low = 32768 if min(image.min() for image in images) >= 32768 else 0
-    bits = int(max(image.max() for image in images) - low).bit_length()
-    return [low, low + 2 ** max(8, bits) - 1]
+    low = 32768 if np.min(extremes) >= 32768 else 0
+    return [low, low + 2 ** max(8, (int(np.max(extremes)) - low).bit_length()) - 1]
 
 
-def _checksums(folder):
-    sums = {}
-    for path in sorted(folder.glob("[0-9][0-9]*/**/*")):
-        name = path.relative_to(folder).as_posix()
-        wanted = path.suffix.lower() in (".tif", ".tiff") or path.name == "man_track.txt"
-        if wanted and re.match(r"\d\d(_ST|_GT)?/", name):
+def _digests(folder):
+    """Digest names and checksums of the files of each part; None where there are none."""
+    lines = {part: [] for part in DIGESTS}
+    files = {path.relative_to(folder).as_posix(): path for path in folder.glob("[0-9][0-9]*/**/*")}
+    for name, path in sorted(files.items()):
+        for part in (part for part in DIGESTS if re.fullmatch(DIGESTS[part], name)):
             try:
-                sums[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                lines[part].append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
             except OSError as error:
                 raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    return sums
-
-
-def _digest(sums, pattern):
-    lines = [f"{path} {sums[path]}\n" for path in sorted(sums) if re.match(pattern, path)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
+    digests = {part: hashlib.sha256("".join(lines[part]).encode()).hexdigest() for part in lines}
+    return {part: digest if lines[part] else None for part, digest in digests.items()}
 
 
 def shown_step(shape):
@@ -161,8 +150,8 @@ def shown_step(shape):
 
 def shown_frames(test, count):
     """Choose the test frames that are shown, by role: the first, and some evenly spread."""
-    spread_out = {f"spread{n}": test[place] for n, place in enumerate(spread(len(test), count))}
-    return {"first": test[0]} | spread_out
+    places = enumerate(spread(len(test), count))
+    return {"first": test[0]} | {f"spread{number}": test[place] for number, place in places}
 
 
 def keep_frames(data, pairs, path):
@@ -170,10 +159,7 @@ def keep_frames(data, pairs, path):
     step = shown_step(data.shape)
     images = np.stack([data.images[video][frame] for video, frame in pairs])[:, ::step, ::step]
     low, high = images.min(), max(1, images.max())
-    np.savez_compressed(
-        path,
-        video=[video for video, _ in pairs],
-        frame=[frame for _, frame in pairs],
-        image=np.uint8(np.round(255.0 * (images - low) / (high - low))),
-        labels=full_labels(data, pairs)[:, ::step, ::step],
-    )
+    kept = {"image": np.uint8(np.round(255.0 * (images - low) / (high - low)))}
+    kept |= {"labels": full_labels(data, pairs)[:, ::step, ::step]}
+    videos, frames = zip(*pairs, strict=True)
+    np.savez_compressed(path, video=videos, frame=frames, **kept)

@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = ROOT / "params"
@@ -16,8 +15,8 @@ NOTEBOOKS = ROOT / "notebooks"
 # STUDY_OUTPUTS names another folder, for results beside those that are published.
 OUTPUTS = Path(os.environ.get("STUDY_OUTPUTS") or ROOT / "outputs")
 # What stands beside arms in tables of results and is no network: baselines, and perfect answers.
-REFERENCES = ("all_foreground", "image_blind", "local_variance", "previous_frame")
-REFERENCES += ("silver_truth", "perfect_mask", "perfect_gap")
+REFERENCES = ("all_foreground", "image_blind", "local_variance", "previous_frame", "silver_truth")
+REFERENCES += ("perfect_mask", "perfect_gap")
 
 
 class StateError(Exception):
@@ -39,28 +38,35 @@ def is_reference(name):
     return name in REFERENCES or name.startswith("perfect_gap")
 
 
-def write_text(path, text):
-    """Write a text file beside its name, to the disk, and rename it when it is whole.
+@contextlib.contextmanager
+def whole(path):
+    """Give a file to write beside a path; it gets that name when it is whole and on the disk.
 
     StateError if the folder is read-only or the disk is full; what was there before stays.
     """
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
+        yield beside
+        with beside.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
     except OSError as error:
+        reason = error.strerror or error
+        raise StateError(f"{relative(path)}: cannot be written: {reason}") from error
+    finally:
         with contextlib.suppress(OSError):
             beside.unlink()
-        raise StateError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_text(path, text):
+    """Write a text file as by `whole`."""
+    with whole(Path(path)) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def write_json(path, record):
-    """Write a record as indented JSON."""
+    """Write a record."""
     write_text(path, json.dumps(record, indent=2) + "\n")
 
 
@@ -69,40 +75,39 @@ def write_table(path, table):
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def write_yaml(path, content):
-    """Write settings as YAML, in their order."""
-    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+@contextlib.contextmanager
+def named(path, fault):
+    """Let what goes wrong with a file be a StateError, in one line."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        text = f"{relative(path)}: {fault}: {reason or type(error).__name__}"
+        raise StateError(text) from error
 
 
 def read_json(path):
     """Read a record; StateError names the file where it is missing or broken."""
-    try:
+    with named(path, "cannot be read"):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StateError(f"{relative(path)}: cannot be read: {_reason(error)}") from error
 
 
 def read_table(path):
     """Read a CSV file whose column ``video`` is text; StateError names the file."""
     import pandas as pd  # takes longer than all else that a plan of runs needs
 
-    try:
+    with named(path, "cannot be read"):
         return pd.read_csv(path, dtype={"video": str})
-    except (OSError, ValueError) as error:
-        raise StateError(f"{relative(path)}: cannot be read: {_reason(error)}") from error
 
 
 def read_arrays(path, what, needed):
     """Read an .npz file that should hold `what`, with the arrays `needed`; else StateError."""
-    try:
+    with named(path, f"cannot be read as {what}"):
         with np.load(path, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise StateError(f"{relative(path)}: cannot be read as {what}: {_reason(error)}") from error
-    if missing := [name for name in needed if name not in arrays]:
-        lacks = f"it lacks {', '.join(missing)}"
-        raise StateError(f"{relative(path)}: cannot be read as {what}: {lacks}")
-    return arrays
+        if missing := [name for name in needed if name not in arrays]:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        return arrays
 
 
 def publish(partial, final):
@@ -118,8 +123,3 @@ def publish(partial, final):
             os.replace(old, final)
         raise StateError(f"{final}: cannot be written: {error.strerror or error}") from error
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _reason(error):
-    """Say an error in one line, whatever raised it."""
-    return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__

@@ -3,7 +3,7 @@
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +12,9 @@ import tifffile
 from lib.data.arrays import UNKNOWN
 from lib.data.files import DataError, StateError, publish
 
-VIDEO = re.compile("[0-9]{2}")
-LABELS = {
-    "silver": ("ST/SEG", "man_seg"),
-    "gold": ("GT/SEG", "man_seg"),
-    "markers": ("GT/TRA", "man_track"),
-}
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Files of one frame; None where it has no silver truth, gold truth or markers."""
-
-    video: str
-    number: int
-    image: Path
-    silver: Path | None
-    gold: Path | None
-    markers: Path | None
+LABELS = {"silver": "ST/SEG/man_seg", "gold": "GT/SEG/man_seg", "markers": "GT/TRA/man_track"}
+# Files of one frame; None where it has no silver truth, gold truth or markers.
+Frame = namedtuple("Frame", ["video", "number", "image", *LABELS])
 
 
 def list_frames(folder, faults=None):
@@ -37,10 +22,12 @@ def list_frames(folder, faults=None):
 
     `faults` gets a pair of path and text for each fault; without it the first one is raised.
     """
-    found = [] if faults is None else faults
+    found, listed = [] if faults is None else faults, {}
     files = {
-        video: [_numbered(folder / video, "t", found)]
-        + [_numbered(folder / f"{video}_{part}", stem, found) for part, stem in LABELS.values()]
+        video: [
+            _numbered(folder / name, found)
+            for name in (f"{video}/t", *(f"{video}_{name}" for name in LABELS.values()))
+        ]
         for video in _videos(folder, found)
     }
     has_silver, has_gold = (any(parts[i] for parts in files.values()) for i in (1, 2))
@@ -58,14 +45,13 @@ def list_frames(folder, faults=None):
         for part in labels:
             for number in sorted(set(part) - set(images)):
                 found.append((part[number], "label without its image; add that or remove this"))
+        listed[video] = [
+            Frame(video, number, images[number], *(part.get(number) for part in labels))
+            for number in sorted(images)
+        ]
     if faults is None:
         stop_at(found)
-    return {
-        video: [
-            Frame(video, n, images[n], *(part.get(n) for part in labels)) for n in sorted(images)
-        ]
-        for video, (images, *labels) in files.items()
-    }
+    return listed
 
 
 def stop_at(faults):
@@ -76,14 +62,14 @@ def stop_at(faults):
 
 def _videos(folder, faults):
     try:
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        below = [path.parent for path in folder.glob("*/[0-9][0-9]_[SG]T")]
+        names = [path.name for path in folder.iterdir() if path.is_dir()]
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
     videos = {name[:2] for name in names if re.fullmatch(r"\d\d(_ST|_GT)?", name)}
     if not videos and any(folder.glob("*.[tT][iI][fF]*")):
         faults.append((folder, _unlabelled(folder)))
     elif not videos:
+        below = [path.parent for path in folder.glob("*/[0-9][0-9]_[SG]T")]
         cure = below[0] if below else "the folder that holds 01 and 01_ST or 01_GT"
         faults.append((folder, f"no videos 01, 02, ... in this folder; name {cure}"))
     return sorted(videos)
@@ -102,15 +88,15 @@ def _some(numbers):
 def numbered_images(folder):
     """List the images of a video's folder by number; empty where its name is none such as 01."""
     faults = []
-    images = _numbered(folder, "t", faults) if VIDEO.fullmatch(folder.name) else {}
+    images = _numbered(folder / "t", faults) if re.fullmatch("[0-9]{2}", folder.name) else {}
     stop_at(faults)
     return images
 
 
-def _numbered(folder, stem, faults):
+def _numbered(stem, faults):
     found = {}
-    for path in sorted(folder.glob("*.*")):
-        if match := re.fullmatch(rf"{stem}(\d{{2,4}})\.tiff?", path.name, re.IGNORECASE):
+    for path in sorted(stem.parent.glob("*.*")):
+        if match := re.fullmatch(rf"{stem.name}(\d{{2,4}})\.tiff?", path.name, re.IGNORECASE):
             other = found.setdefault(int(match[1]), path)
             if other != path:
                 faults.append((path, f"the same frame number as {other.name}; remove one of them"))
@@ -118,30 +104,28 @@ def _numbered(folder, stem, faults):
 
 
 def read_frames(folder, faults):
-    """Open each file of a data set once: yield frame, image and those of `LABELS` that there are.
+    """Open each file of a data set once: yield frame, and by name its image and those of `LABELS`.
 
     `faults` gets a pair of path and text for each fault.
     """
     first = shape = None
-    for frame in (frame for frames in list_frames(folder, faults).values() for frame in frames):
-        image = _try(faults, read_image, frame.image)
-        if image is not None:
-            kind, shape = _kind(image), image.shape
-            first = first or (kind, frame.image.relative_to(folder))
-            if kind != first[0]:
-                text = f"{kind}, but {first[1]} is {first[0]}; save all alike or take a video away"
-                faults.append((frame.image, text))
-        paths = {part: path for part in LABELS if (path := getattr(frame, part))}
-        labels = {part: _try(faults, read_labels, path, shape) for part, path in paths.items()}
-        yield frame, image, {part: ids for part, ids in labels.items() if ids is not None}
-
-
-def _try(faults, read, path, *shape):
-    try:
-        return read(path, *shape)
-    except DataError as error:
-        faults.append((path, str(error).removeprefix(f"{path}: ")))
-        return None
+    for frame in sum(list_frames(folder, faults).values(), []):
+        parts = {}
+        for part in ("image", *LABELS):
+            path = getattr(frame, part)
+            try:
+                if part == "image":
+                    parts[part] = image = read_image(path)
+                    kind, shape = _kind(image), image.shape
+                    first = first or (kind, path.relative_to(folder))
+                    if kind != first[0]:
+                        text = f"{kind}, but {first[1]} is {first[0]}"
+                        raise DataError(f"{text}; save all alike or take a video away")
+                elif path:
+                    parts[part] = read_labels(path, shape)
+            except DataError as error:
+                faults.append((path, str(error).removeprefix(f"{path}: ")))
+        yield frame, parts
 
 
 def _kind(image):
@@ -161,21 +145,16 @@ def read_image(path):
 
 def read_labels(path, shape):
     """Read a label image as uint16, one id a cell; DataError if it is none or of another shape."""
-    labels = _read_ids(path, shape)
-    if (labels == UNKNOWN).any():
-        raise DataError(f"{path}: id {UNKNOWN} stands for unknown pixels; give that cell another")
-    if not labels.any():
-        raise DataError(f"{path}: no cell in it, every pixel is 0; give each cell an id")
-    return labels
-
-
-def _read_ids(path, shape):
     ids, _ = _read(path)
     if ids.shape != tuple(shape or ids.shape[:2]):
         raise DataError(f"{path}: shape {ids.shape}; save it in that of the image, {shape}")
     if ids.dtype.kind not in "ui" or ids.min() < 0 or ids.max() > UNKNOWN:
         what = f"{path}: {ids.dtype} from {ids.min()} to {ids.max()}"
         raise DataError(f"{what}; save whole ids from 1 to {UNKNOWN - 1}, 16 bit")
+    if (ids == UNKNOWN).any():
+        raise DataError(f"{path}: id {UNKNOWN} stands for unknown pixels; give that cell another")
+    if not ids.any():
+        raise DataError(f"{path}: no cell in it, every pixel is 0; give each cell an id")
     return ids.astype(np.uint16)
 
 
@@ -184,12 +163,12 @@ def _read(path):
     try:
         with tifffile.TiffFile(path) as file:
             image, photometric = file.asarray(), file.pages[0].photometric
+        # Where the directory of the file is at its end, tifffile reads a truncated file as empty.
+        if not image.size:
+            raise ValueError("truncated")
     except Exception as error:  # the decoders share no class of errors
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise DataError(f"{path}: cannot be read ({reason}); copy or save it anew") from error
-    # Where the directory of the file is at its end, tifffile reads a truncated file as empty.
-    if not image.size:
-        raise DataError(f"{path}: cannot be read (truncated); copy or save it anew")
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     return (image[0] if image.ndim == 3 and len(image) == 1 else image), photometric
 
@@ -197,15 +176,11 @@ def _read(path):
 def write_results(folder, video, cells):
     """Write predicted cells as the challenge wants them: ``01_RES/mask000.tif``, ``res_track.txt``.
 
-    `cells` has ids, (M, N), by number of the frame; an id is in all frames from its first to its
-    last. What was in the folder of the video goes; it is returned. Raises ValueError where ids do
-    not fit into the format, and StateError where nothing can be written.
+    `cells` has ids, (M, N), by number of the frame. What was in the folder of the video goes; it is
+    returned. ValueError where ids do not fit, StateError where nothing can be written.
     """
-    final, tracks = _results_folder(folder, video), {}
-    for number, ids in sorted(cells.items()):
-        for cell in np.unique(ids[ids != 0]).tolist():
-            tracks.setdefault(cell, [number, number])[1] = number
-    if not cells or not 0 < min(tracks, default=1) <= max(tracks, default=1) <= UNKNOWN:
+    final = Path(folder) / f"{video}_RES"
+    if not cells or not all(0 <= ids.min() <= ids.max() <= UNKNOWN for ids in cells.values()):
         raise ValueError(f"video {video}: no frames, or an id that is not from 1 to {UNKNOWN}")
     partial = final.with_name(f".{final.name}.part")
     digits = 3 if max(cells) < 1000 else 4
@@ -215,25 +190,18 @@ def write_results(folder, video, cells):
         for number, ids in cells.items():
             path = partial / f"mask{number:0{digits}d}.tif"
             tifffile.imwrite(path, ids.astype(np.uint16), compression="lzw")
-        rows = [f"{cell} {first} {last} 0\n" for cell, (first, last) in sorted(tracks.items())]
-        (partial / "res_track.txt").write_text("".join(rows))
+        write_tracks(partial / "res_track.txt", cells)
     except OSError as error:
         raise StateError(f"{partial}: cannot be written: {error.strerror or error}") from error
     publish(partial, final)
     return final
 
 
-def read_results(folder, video, shape):
-    """Read predicted cells, such as those in ``01_RES``: uint16 of shape (M, N) by frame."""
-    results, faults = _results_folder(folder, video), []
-    paths = _numbered(results, "mask", faults)
-    if not paths:
-        faults.append((results, "no results mask000.tif, mask001.tif, ... in this folder"))
-    stop_at(faults)
-    return {number: _read_ids(paths[number], shape) for number in sorted(paths)}
-
-
-def _results_folder(folder, video):
-    if not VIDEO.fullmatch(video):
-        raise ValueError(f"video {video!r}: not a name such as 01")
-    return Path(folder) / f"{video}_RES"
+def write_tracks(path, cells):
+    """Write first and last frame of each cell, of ids (M, N) by number of the frame."""
+    tracks = {}
+    for number, ids in sorted(cells.items()):
+        for cell in np.unique(ids[ids != 0]).tolist():
+            tracks.setdefault(cell, [number, number])[1] = number
+    rows = [f"{cell} {first} {last} 0\n" for cell, (first, last) in sorted(tracks.items())]
+    path.write_text("".join(rows))

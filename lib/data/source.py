@@ -1,6 +1,7 @@
 """Where the images come from: a folder, an earlier download, a download, or the phantom."""
 
 import errno
+import functools
 import hashlib
 import os
 import socket
@@ -27,33 +28,28 @@ class NoNetworkError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """A folder that holds ``01``, ``01_ST`` and so on, and where it came from.
+    """A folder that holds ``01``, ``01_ST`` and so on, and where it came from."""
 
-    `kind` is folder, download or phantom; `origin` says the same to a reader, without machine
-    paths; `pixel` is in micrometres, 0 where unknown; `why` says why there is a phantom.
-    """
-
-    kind: str
+    kind: str  # folder, download or phantom
     folder: Path
     name: str
-    origin: str
-    pixel: float = 0
-    why: str = ""
+    origin: str  # kind in words, without a path of this machine
+    pixel: float = 0  # micrometres, 0 where unknown
+    why: str = ""  # there is a phantom
 
 
-def find_source(data, *, kind=None, cache=None, environ=os.environ):
+def find_source(data, *, kind=None):
     """Find the images, and download them or write the phantom where that is needed.
 
     ``auto`` takes data.folder, else the folder in ``DIC_HELA_DIR`` (for DIC-C2DH-HeLa only), else
-    an earlier download, else a download, and without a network the phantom.
-    `data` is that section of the settings, `kind` what an earlier search found, in place of
-    data.source, and `cache` a folder, in place of ``UNET_DIC_HELA_CACHE`` or the user's cache.
-    DataError if a folder is not there or a download fails, other than for want of a network.
+    an earlier download, else a download, and without a network the phantom. `data` is that section
+    of the settings, `kind` what an earlier search found, in place of data.source. DataError if a
+    folder is not there or a download fails, other than for want of a network.
     """
-    wanted = kind or data.source
+    wanted, why = kind or data.source, "data.source asks for it"
     if wanted in ("auto", "folder"):
         # The variable names one data set: it must not stand in for another one.
-        variable = environ.get(VARIABLE) if data.name == HELA else None
+        variable = os.environ.get(VARIABLE) if data.name == HELA else None
         where, path = ("data.folder", data.folder) if data.folder else (VARIABLE, variable)
         if path:
             folder = ROOT / os.path.expanduser(path)
@@ -62,45 +58,34 @@ def find_source(data, *, kind=None, cache=None, environ=os.environ):
             return Source("folder", folder, data.name, f"folder named by {where}", data.pixel)
         if wanted == "folder":
             raise DataError(f"data.source: folder; neither data.folder nor {VARIABLE} names one")
-    if not (cache := cache or environ.get("UNET_DIC_HELA_CACHE")):
-        import pooch  # here, since it takes its time
+    import pooch  # here, since it takes its time
 
-        cache = pooch.os_cache("unet-dic-hela")
-    cache, why = Path(os.path.expanduser(cache)).absolute(), "data.source asks for it"
+    cache = os.environ.get("UNET_DIC_HELA_CACHE") or pooch.os_cache("unet-dic-hela")
+    cache = Path(os.path.expanduser(cache)).absolute()
     if wanted in ("auto", "download"):
-        target = cache / data.name
+        origin, target = "downloaded from the Cell Tracking Challenge", cache / data.name
         try:
-            _write_once(target, lambda folder: _download(data.name, folder))
+            _write_once(target, functools.partial(_download, data.name))
+            return Source("download", target, data.name, origin, data.pixel)
         except NoNetworkError as error:
             why = f"no network ({error})"
             if wanted == "download":
                 raise DataError(f"data.source: download; {why}, so name a data.folder") from error
-        else:
-            # Words that stay the same when it is found again.
-            origin = "downloaded from the Cell Tracking Challenge"
-            return Source("download", target, data.name, origin, data.pixel)
     elif data.source != "phantom":
         why = "no images and no network when they were first looked for"
-    return _phantom(data, cache, why)
-
-
-def _phantom(data, cache, why):
     from lib.data import phantom
 
     # The code is part of the name: a phantom drawn by another version is another phantom.
     code = hashlib.sha256(Path(phantom.__file__).read_bytes()).hexdigest()[:8]
-    seed, frames, shape = data.phantom_seed, data.phantom_frames, tuple(data.phantom_size)
-    target = cache / f"phantom-{seed}-{frames}x{shape[0]}x{shape[1]}-{code}"
-    drawing = {"seed": seed, "frames": frames, "shape": shape}
+    seed, frames, (rows, columns) = data.phantom_seed, data.phantom_frames, data.phantom_size
+    target = cache / f"phantom-{seed}-{frames}x{rows}x{columns}-{code}"
+    drawing = {"seed": seed, "frames": frames, "shape": (rows, columns)}
     _write_once(target, lambda folder: phantom.write_phantom(folder, **drawing))
     return Source("phantom", target, data.name, f"seed {seed}", why=why)
 
 
 def _write_once(target, write):
-    """Write a folder that is not there beside its place and rename it when it is whole.
-
-    Of two processes that do so at once, the later one drops its copy.
-    """
+    """Write a folder that is not there, whole; of two processes the later drops its copy."""
     if target.is_dir():
         return
     try:
@@ -122,46 +107,43 @@ def _write_once(target, write):
 
 def _download(name, folder):
     import pooch
-    import requests
+    from requests import ConnectTimeout, RequestException, exceptions
 
     url = URL.format(name=name)
     # pooch would log the user's path, which a notebook keeps.
     pooch.get_logger().setLevel("WARNING")
     fetch = pooch.HTTPDownloader(timeout=(CONNECT_S, READ_S), progressbar=sys.stderr.isatty())
-    where = {"fname": "download.zip", "path": folder.parent, "downloader": fetch}
     try:
-        archive = pooch.retrieve(url, known_hash=None, **where)
-    except requests.RequestException as error:
+        archive = pooch.retrieve(url, None, "download.zip", folder.parent, downloader=fetch)
+    except RequestException as error:
         cause = error
         while deeper := cause.__cause__ or cause.__context__:
             cause = deeper
         reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
         lost = isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) in NO_ROUTE
-        if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.SSLError):
-            lost = False
-        if lost or isinstance(error, requests.ConnectTimeout):
+        lost &= not isinstance(error, exceptions.ProxyError | exceptions.SSLError)
+        if lost or isinstance(error, ConnectTimeout):
             raise NoNetworkError(reason) from error
         raise DataError(
             f"{url}: not downloaded, {type(error).__name__}: {reason}; mend that, name a folder in "
             "data.folder, or set data.source: phantom"
         ) from error
-    unzip(Path(archive), folder.parent, url)
+    unzip(archive, folder.parent, url)
     if not folder.is_dir():
         raise DataError(f"{url}: the archive holds no folder {name}; correct data.name")
 
 
-def unzip(archive, folder, origin, limit=UNPACKED_LIMIT):
-    """Unpack an archive if it is whole, of at most `limit` bytes, and stays inside `folder`."""
+def unzip(archive, folder, origin):
+    """Unpack an archive if it is whole, not too large, and stays inside `folder`."""
     try:
         with zipfile.ZipFile(archive) as file:
             for member in file.infolist():
-                name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
-                inside = (folder / name).resolve().is_relative_to(folder.resolve())
-                if not inside or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                name, is_link = member.filename, stat.S_ISLNK(member.external_attr >> 16)
+                if is_link or not (folder / name).resolve().is_relative_to(folder.resolve()):
                     raise DataError(f"{origin}: unsafe member {name!r}: a link or outside path")
             # zipfile reads no more of a member than the size stated here.
-            if (size := sum(member.file_size for member in file.infolist())) > limit:
-                raise DataError(f"{origin}: unpacks to {size} bytes, more than {limit}")
+            if (size := sum(member.file_size for member in file.infolist())) > UNPACKED_LIMIT:
+                raise DataError(f"{origin}: unpacks to {size} bytes, more than {UNPACKED_LIMIT}")
             file.extractall(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         text = f"{origin}: not a whole ZIP archive ({error}); try again, or name a data.folder"

@@ -1,8 +1,7 @@
 """Augmentation: image and labels moved by one and the same displacement field.
 
-A displacement is an array of shape (2, rows, columns): how far from a pixel, in rows and in
-columns, the value that it gets is taken. The image is interpolated linearly, the labels by nearest
-neighbour, so that no label is invented and targets and weight maps are made from warped cells.
+A displacement, (2, M, N), says how far from a pixel, in rows and in columns, its value is taken:
+linearly in the image, from the nearest pixel in labels, so that no label is invented.
 """
 
 import functools
@@ -13,26 +12,17 @@ from scipy import ndimage
 from lib.data.arrays import REFERENCE_SIZE
 
 
-def published_displacement(rng, shape, *, rotation, shift, shear, zoom):
+def published_displacement(rng, shape, ranges):
     """Draw the displacement of one static copy as the original's image generator does.
 
-    A rotation, a shift, a shear and a change of scale about the centre of the image, followed by a
-    flip of the columns in one of two cases. Keras reads rotation and shear in degrees, so that the
-    original's 0.2 moves the corner of a 512 px image by about 1 px.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    shape : tuple of int
-        Rows and columns of the image, px.
-    rotation, shear : float
-        Largest angle, degrees.
-    shift, zoom : float
-        Largest shift, share of the side, and change of scale; drawn for rows and columns apart.
+    A rotation, a shift, a shear and a change of scale about the centre of the image, each up to
+    that in `ranges`, then a flip of the columns in one of two cases. Angles are in degrees, as
+    Keras reads them: the original's 0.2 moves the corner of a 512 px image by about 1 px. Shift
+    and zoom are shares of the side, for rows and columns apart.
     """
-    angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [rotation, shear])
-    moved = rng.uniform(-shift, shift, 2) * shape
-    row_scale, column_scale = rng.uniform(1 - zoom, 1 + zoom, 2)
+    angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [ranges.rotation, ranges.shear])
+    moved = rng.uniform(-ranges.shift, ranges.shift, 2) * shape
+    row_scale, column_scale = rng.uniform(1 - ranges.zoom, 1 + ranges.zoom, 2)
     rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shear_matrix = [[1, -np.sin(slant)], [0, np.cos(slant)]]
     matrix = rotate @ shear_matrix @ np.diag([row_scale, column_scale])
@@ -50,48 +40,36 @@ def rigid_displacement(rng, shape, *, scale):
 def elastic_displacement(rng, shape, *, sigma):
     """Draw a smooth deformation: a 3 x 3 grid of displacements, bicubic in between.
 
-    The grid's displacements have the standard deviation `sigma`, px of an image of 512 px
-    (Ronneberger, Fischer, Brox 2015, arXiv 1505.04597, section 3.1).
+    Their standard deviation is `sigma`, px at 512 px (U-Net paper, arXiv 1505.04597, section 3.1).
     """
     grid = rng.normal(0, sigma * max(shape) / REFERENCE_SIZE, (2, 3, 3))
-    return _cubic_basis(shape[0]) @ grid @ _cubic_basis(shape[1]).T
-
-
-def vary_grey(rng, image, *, sigma):
-    """Change contrast and brightness of an image.
-
-    `sigma` is the standard deviation of the contrast factor's logarithm, and of the brightness in
-    standard deviations of the image.
-    """
-    contrast, brightness = np.exp(rng.normal(0, sigma)), rng.normal(0, sigma)
-    mean, deviation = image.mean(), image.std()
-    return np.float32(mean + contrast * (image - mean) + brightness * deviation)
+    # A spline is linear in its points, so that two matrix products interpolate every pixel.
+    spline = functools.partial(ndimage.map_coordinates, order=3, mode="mirror")
+    rows, columns = (
+        np.stack([spline(point, [np.linspace(0, 2, size)]) for point in np.eye(3)], axis=1)
+        for size in shape
+    )
+    return rows @ grid @ columns.T
 
 
 def warp(image, labels, displacement, *, fill="nearest"):
-    """Move an image and its labels by a displacement; outside lies the nearest pixel or a mirror.
-
-    The original repeats the edge; under large rotations that smears, and the paper mirrors.
-    """
+    """Move an image and its labels; outside lies the nearest pixel, or as in the paper a mirror."""
     places = np.indices(image.shape) + displacement
     warped = ndimage.map_coordinates(image, places, order=1, mode=fill, output=np.float32)
     return warped, ndimage.map_coordinates(labels, places, order=0, mode=fill)
 
 
 def static_copy(image, labels, settings, *, seed, frame, copy):
-    """Make one of the copies that the original draws before training.
-
-    It is made anew from its own seed whenever it is needed, always the same, so that memory does
-    not grow with the number of copies. `seed`, `frame` and `copy` name it.
-    """
-    names = ("rotation", "shift", "shear", "zoom")
-    ranges = {name: getattr(settings.augmentation, name) for name in names}
+    """Make one of the copies that the original draws before training: anew, but always the same."""
     rng = np.random.default_rng([seed, frame, copy])
-    return warp(image, labels, published_displacement(rng, image.shape, **ranges))
+    return warp(image, labels, published_displacement(rng, image.shape, settings.augmentation))
 
 
 def online_copy(image, labels, settings, rng):
-    """Draw a new version of a frame: rigid, elastic and grey changes, as the settings say."""
+    """Draw a new version of a frame: rigid, elastic and grey changes, as the settings say.
+
+    Grey_sigma is the deviation of log contrast, and of brightness in deviations of the image.
+    """
     chosen = settings.augmentation
     displacement = np.zeros((2, *image.shape))
     if chosen.rigid:
@@ -99,19 +77,11 @@ def online_copy(image, labels, settings, rng):
     if chosen.elastic:
         displacement += elastic_displacement(rng, image.shape, sigma=chosen.elastic_sigma)
     image, labels = warp(image, labels, displacement, fill="mirror")
-    return (vary_grey(rng, image, sigma=chosen.grey_sigma) if chosen.grey else image), labels
-
-
-@functools.lru_cache(maxsize=4)
-def _cubic_basis(size):
-    """Weights, shape (size, 3), of three grid points in the cubic spline through them.
-
-    The bicubic surface is a product of splines along rows and columns, and a spline is linear in
-    its grid points, so that two products of matrices stand for interpolating every pixel.
-    """
-    interpolate = functools.partial(ndimage.map_coordinates, order=3, mode="mirror")
-    places = [np.linspace(0, 2, size)]
-    return np.stack([interpolate(point, places) for point in np.eye(3)], axis=1)
+    if chosen.grey:
+        contrast, brightness = (rng.normal(0, chosen.grey_sigma) for _ in range(2))
+        mean, deviation = image.mean(), image.std()
+        image = np.float32(mean + np.exp(contrast) * (image - mean) + brightness * deviation)
+    return image, labels
 
 
 def _affine(shape, matrix, offset, flip_columns):

@@ -10,21 +10,13 @@ STEPS = 31
 
 
 def predict(model, images):
-    """Compute what a network, whose output are logits, answers in each pixel, from 0 to 1.
-
-    Of images (F, M, N), float32, it answers (F, M, N, T): the foreground probability, and what
-    else it was trained to answer.
-    """
+    """Compute what a network of logits answers to images (F, M, N): (F, M, N, T), from 0 to 1."""
     return expit(np.stack([model.predict_on_batch(one[None, ..., None])[0] for one in images]))
 
 
 def predict_turned(model, images):
-    """Average the answers to an image's flips and turns, as `predict` gives them.
-
-    There are eight; the four of them that keep its shape where the image is not square.
-    """
-    answers = []
-    square = images.shape[1] == images.shape[2]
+    """Average the answers to an image's eight flips and turns, or the four that keep its shape."""
+    answers, square = [], images.shape[1] == images.shape[2]
     for turns in range(0, 4, 1 if square else 2):
         turned = np.rot90(images, turns, axes=(1, 2))
         for direction in (1, -1):
@@ -34,11 +26,10 @@ def predict_turned(model, images):
 
 
 def split_maps(answer, target):
-    """Tell the foreground from the map that cells are cut out of.
+    """Make maps (F, M, N) by name of an answer to a target.
 
-    An answer of `predict`, to a target, becomes maps (F, M, N) by name: probability, of the
-    foreground; and inside, where the two are not the same: for the target ``border`` the
-    probability of a pixel that touches no other cell, for ``distance`` that to the border.
+    Cells are cut out of ``inside``, where there is one: the probability of pixels that touch no
+    other cell, or the distance to the border.
     """
     maps = {"probability": answer[..., 0]}
     if target == "border":
@@ -54,10 +45,7 @@ def quantise(probabilities):
 
 
 def save_predictions(path, pairs, maps):
-    """Keep every prediction of a run, so that it can be scored anew without its network.
-
-    Pairs are of video and frame number; maps, by name, are from `quantise`, shape (F, M, N).
-    """
+    """Keep maps (F, M, N) by name, from `quantise`, of pairs of video and frame number."""
     videos, frames = (np.array(parts) for parts in zip(*pairs, strict=True))
     np.savez_compressed(path, video=videos, frame=frames, steps=STEPS, **maps)
 

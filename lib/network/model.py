@@ -7,32 +7,14 @@ from keras import layers
 def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
     """Build the U-Net of the original project: 23 convolutions, with 64 filters 31.03 M parameters.
 
-    It is that of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), padded.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Rows and columns of the image, px, each a multiple of 2**depth.
-    filters : int
-        Channels of the first level; each level down has twice as many.
-    depth : int
-        How often the image is halved. The paper and the original use 4.
-    normalisation : {"none", "batch"}
-        Batch normalisation between each 3 x 3 convolution and its ReLU.
-    dropout : float
-        Rate of the two upper levels, twice this two levels further down, three times four levels
-        down: 0.1 gives the original's .1 to .3. 0 leaves dropout out.
-    maps : int
-        Logits a pixel: of the foreground, then of further targets.
-
-    Returns
-    -------
-    keras.Model
-        Input (rows, columns, 1), output (rows, columns, maps), float32 logits.
+    It is that of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), padded. `shape` are rows
+    and columns, px, each a multiple of 2**depth; the output has `maps` channels, float32 logits.
+    The first level has `filters` channels, each level down twice as many. `dropout` is the rate of
+    the two upper levels, twice this two levels further down, three times four levels down: 0.1
+    gives the original's .1 to .3. Normalisation is none or batch, before each ReLU.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
-    image = _image(shape, depth)
-    features, levels = _encoder(image, depth, pools=depth, **block)
+    image, features, levels = _encoder(shape, depth, pools=depth, **block)
     for level in reversed(range(depth)):
         features = layers.Conv2DTranspose(
             filters * 2**level, 2, strides=2, kernel_initializer="he_normal", name=f"up{level}_up"
@@ -45,14 +27,12 @@ def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
 def no_skip(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
     """Build the U-Net without skip connections and without up-convolutions; else as `unet`.
 
-    Nothing is carried across. A level of the decoder doubles rows and columns by repeating them,
-    which has no parameters, and its first convolution halves the channels. It is no SegNet, which
-    hands the indices of its max-pooling to the decoder: here only what reached the bottom gets
-    there. Of four levels it has about 9 % fewer parameters than the U-Net.
+    A level of the decoder doubles rows and columns by repeating them, and its first convolution
+    halves the channels. Unlike in SegNet no indices of the max-pooling are carried across. Of four
+    levels it has about 9 % fewer parameters than the U-Net.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
-    image = _image(shape, depth)
-    features, _ = _encoder(image, depth, pools=depth, **block)
+    image, features, _ = _encoder(shape, depth, pools=depth, **block)
     for level in reversed(range(depth)):
         features = layers.UpSampling2D(2, name=f"up{level}_up")(features)
         features = _block(features, f"up{level}", level, **block)
@@ -63,28 +43,23 @@ def aspp(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
     """Build the U-Net's encoder with its deepest pooling replaced by dilations, ASPP, one skip.
 
     Atrous spatial pyramid pooling and the decoder are as in DeepLabV3+ (Chen et al. 2018, arXiv
-    1802.02611, figure 2 and section 4.1): up fourfold (less with fewer than three levels), joined
-    by the features of that size, two convolutions, logits, up to the size of the image; with 64
-    filters 256 channels a branch and in the decoder, 48 of the features that join, no dropout.
-    Changed are the backbone, which is the U-Net's and halves the image once less, and the rates of
-    dilation. Of four levels it has about 10 % fewer parameters than the U-Net. Else as `unet`.
+    1802.02611, figure 2 and section 4.1), of 64 filters with 256 channels, and 48 of the features
+    that join, no dropout. Changed are the backbone, which is the U-Net's and halves the image once
+    less, and the rates of dilation. Of four levels it has about 10 % fewer parameters.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
-    low = max(0, depth - 3)
-    image = _image(shape, depth)
-    features, levels = _encoder(image, depth, pools=depth - 1, **block)
+    image, features, levels = _encoder(shape, depth, pools=depth - 1, **block)
     features = _pyramid(features, 4 * filters, normalisation)
-    up = 2 ** (depth - 1 - low)
-    features = layers.UpSampling2D(up, interpolation="bilinear", name=f"up{low}_up")(features)
+    low = max(0, depth - 3)
+    up = {"size": 2 ** (depth - 1 - low), "interpolation": "bilinear"}
+    features = layers.UpSampling2D(**up, name=f"up{low}_up")(features)
     few = max(1, 3 * filters // 4)
     reduced = _convolution(levels[low], f"up{low}_reduce", few, normalisation, kernel=1)
     features = layers.Concatenate(name=f"up{low}_skip")([reduced, features])
     for name in (f"up{low}_conv1", f"up{low}_conv2"):
         features = _convolution(features, name, 4 * filters, normalisation)
-    logits = layers.UpSampling2D(
-        2**low, interpolation="bilinear", dtype="float32", name="logits_up"
-    )(_logits(features, maps))
-    return keras.Model(image, logits, name="aspp")
+    whole = up | {"size": 2**low, "dtype": "float32", "name": "logits_up"}
+    return keras.Model(image, layers.UpSampling2D(**whole)(_logits(features, maps)), name="aspp")
 
 
 NETWORKS = {"unet": unet, "no_skip": no_skip, "aspp": aspp}
@@ -96,27 +71,24 @@ def count_convolutions(model):
     return sum(isinstance(layer, kinds) for layer in model.layers)
 
 
-def _image(shape, depth):
-    rows, columns = shape
-    # Three levels would do for aspp, but then the networks would not take the same images.
-    if min(rows, columns) < 1 or rows % 2**depth or columns % 2**depth:
-        raise ValueError(f"an image of {rows} x {columns} px cannot be halved {depth} times")
-    return keras.Input((rows, columns, 1), name="image")
-
-
-def _encoder(image, depth, pools, **block):
-    """Build the way down: what the bottom makes, and what each level makes before its pooling.
+def _encoder(shape, depth, pools, **block):
+    """Build the way down: the image, what the bottom makes, and each level before its pooling.
 
     Only the first `pools` levels are pooled; for each of the others the bottom is dilated by a
     further factor of 2, so that it sees about as far as after pooling.
     """
-    features, levels = image, []
+    # Three levels would do for aspp, but then the networks would not take the same images.
+    if min(shape) < 1 or any(side % 2**depth for side in shape):
+        raise ValueError(f"an image of {shape[0]} x {shape[1]} px cannot be halved {depth} times")
+    image = features = keras.Input((*shape, 1), name="image")
+    levels = []
     for level in range(depth):
         features = _block(features, f"down{level}", level, **block)
         levels.append(features)
         if level < pools:
             features = layers.MaxPooling2D(2, name=f"down{level}_pool")(features)
-    return _block(features, "bottom", depth, dilation=2 ** (depth - pools), **block), levels
+    features = _block(features, "bottom", depth, dilation=2 ** (depth - pools), **block)
+    return image, features, levels
 
 
 def _pyramid(features, filters, normalisation):
@@ -136,8 +108,7 @@ def _pyramid(features, filters, normalisation):
 
 
 def _logits(features, maps):
-    # Kept in float32 under mixed precision, where a bfloat16 logit would cost loss and metrics
-    # three decimal digits.
+    # In float32 under mixed precision, too: bfloat16 would cost loss and metrics three digits.
     return layers.Conv2D(maps, 1, dtype="float32", name="logits")(features)
 
 
@@ -151,15 +122,9 @@ def _block(features, name, level, *, filters, normalisation, dropout, dilation=1
 
 
 def _convolution(features, name, channels, normalisation, *, kernel=3, dilation=1):
-    features = layers.Conv2D(
-        channels,
-        kernel,
-        padding="same",
-        dilation_rate=dilation,
-        kernel_initializer="he_normal",
-        use_bias=normalisation == "none",
-        name=name,
-    )(features)
+    options = {"padding": "same", "dilation_rate": dilation, "use_bias": normalisation == "none"}
+    options |= {"kernel_initializer": "he_normal", "name": name}
+    features = layers.Conv2D(channels, kernel, **options)(features)
     if normalisation == "batch":
         features = layers.BatchNormalization(name=f"{name}_norm")(features)
     return layers.ReLU(name=f"{name}_relu")(features)

@@ -13,11 +13,7 @@ def to_mask(labels):
 
 
 def to_gap_mask(labels):
-    """Mark the pixels of all cells but those that touch another cell.
-
-    A pixel with another cell's pixel above, below, left or right of it becomes background, on both
-    sides, so that neighbours are apart. The border of a cell to the background stays.
-    """
+    """Mark the pixels of all cells but those with another cell above, below, left or right."""
     mask = to_mask(labels)
     for axis in (-2, -1):
         ahead = np.moveaxis(labels, axis, 0)
@@ -34,10 +30,9 @@ def to_border(labels):
 
 
 def to_distance(labels):
-    """Give each pixel of a cell its distance to the cell's border, as a share of the largest.
+    """Give each pixel of a cell its distance to the cell's border, float32 shares of the largest.
 
-    Of labels (M, N) it makes float32, 0 in the background, up to 1 in the middle of each cell.
-    Pixels that touch another cell count as its border; the edge of the frame does not.
+    Pixels that touch another cell are border, the edge of the frame is not; labels are (M, N).
     """
     inside = to_gap_mask(labels)
     if inside.all():
@@ -59,23 +54,9 @@ TARGETS = {
 def target(labels, settings, weighted=None):
     """Make what a network is to answer, and how much each pixel counts; the unknown ones nothing.
 
-    Weights come from the cells as they touch: in the gap between two of them both distances of the
-    weight map are then near 0, and the border term near its height.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (B, M, N)
-        Instance ids, `UNKNOWN` where nobody knows.
-    settings : Settings
-    weighted : bool, optional
-        Whether to make weights; by default where `is_weighted`.
-
-    Returns
-    -------
-    masks : ndarray of float32, shape (B, M, N, T)
-        The foreground, and what else `TARGETS` names.
-    weights : ndarray of float32, shape (B, M, N)
-        Only where they were to be made.
+    Of labels (B, M, N) it makes masks (B, M, N, T), as `TARGETS` names them, and, if `weighted` or
+    `is_weighted`, weights (B, M, N), all float32. Weights come from cells as they touch, so that
+    in a gap the border term of the weight map is near its height.
     """
     weighted = is_weighted(settings, labels) if weighted is None else weighted
     unknown = labels == UNKNOWN

@@ -1,24 +1,20 @@
 """Train one network: its batches, and a restart that leaves no trace.
 
-What a run sees at an update depends on its seed and the number of the update alone, so that a run
-that was stopped goes on from its last whole epoch as if it had never been.
+What a run sees at an update depends on its seed and the update's number alone, so that a run that
+was stopped goes on from its last whole epoch as if it had never been.
 """
 
-import functools
 import math
 import os
-import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pandas as pd
-from keras.callbacks import EarlyStopping, ModelCheckpoint, TerminateOnNaN
 
-from lib.data.files import StateError, read_table, relative, write_table
+from lib.data.files import StateError, named, read_table, relative, whole, write_table
 from lib.network.augmentation import online_copy, static_copy
 from lib.network.model import NETWORKS
 from lib.network.targets import TARGETS, is_weighted, target
@@ -47,145 +43,91 @@ def device():
     return {"backend": keras.backend.backend(), "accelerators": cards}
 
 
-class Network(keras.Model):
-    """A model whose weights get the name of their file when they are whole and on the disk."""
-
-    def save_weights(self, filepath, *args, **kwargs):
-        """Save weights and optimiser state; StateError names a file that cannot be written."""
-        final = Path(filepath)
-        partial = final.with_name(f"partial.{final.name}")
-        try:
-            super().save_weights(partial, *args, **kwargs)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            os.replace(partial, final)
-        except OSError as error:
-            raise StateError(f"{relative(final)}: cannot be written: {error}") from error
-
-
 def build(settings, shape, seed, metrics=()):
     """Build and compile the network of a run for images of a shape, its weights from the seed.
 
-    The metrics are as `keras.Model.compile` takes them, of logits; no weight of a pixel reaches
-    them.
+    The metrics are as `keras.Model.compile` takes them, of logits, and of pixels that count alike.
     """
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(settings.training.precision)
-    names = ("filters", "depth", "normalisation", "dropout")
-    chosen = {name: getattr(settings.model, name) for name in names}
-    maps = len(TARGETS[settings.training.target])
-    network = NETWORKS[settings.model.network](shape, maps=maps, **chosen)
-    model = Network(network.input, network.output, name=network.name)
+    options, chosen = settings.model.model_dump(), settings.training
+    network = NETWORKS[options.pop("network")]
+    model = network(shape, maps=len(TARGETS[chosen.target]), **options)
+    rate = chosen.learning_rate
+    if chosen.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, chosen.updates)
+    optimiser = keras.optimizers.Adam(rate)
+    if chosen.optimiser == "sgd":
+        optimiser = keras.optimizers.SGD(rate, momentum=chosen.momentum, nesterov=True)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     metrics = [*metrics, keras.metrics.MeanMetricWrapper(loss, name="unweighted_loss")]
     # JAX compiles nothing without jit; with TensorFlow a card then computes as the processor does.
-    jit = keras.backend.backend() == "jax"
-    model.compile(_optimiser(settings.training), loss, metrics=metrics, jit_compile=jit)
+    model.compile(optimiser, loss, metrics=metrics, jit_compile=keras.backend.backend() == "jax")
     return model
 
 
 def train(model, training, validation, settings, *, seed, folder, say=print):
-    """Train a network until its stopping rule holds; leave it with its best weights.
+    """Train a network from `build` until its stopping rule holds; leave it with its best weights.
 
-    Parameters
-    ----------
-    model : keras.Model
-        From `build`.
-    training, validation : tuple of ndarray
-        Images, float32, and labels, shape (F, M, N). Validation frames are never augmented.
-    settings : Settings
-    seed : int
-        Order of the frames and their augmentation.
-    folder : Path
-        Gets history.csv and checkpoints/ after each epoch; training goes on from there. Where they
-        cannot be written, StateError says so.
-    say : callable
-        Told a line an epoch, and what is wrong with a checkpoint.
+    `training` and `validation` are images, float32, and labels, (F, M, N) each; validation frames
+    are never augmented. `folder` gets history.csv and checkpoints/ after each epoch, from which a
+    restart goes on. `say` is told a line an epoch, and what is wrong with a checkpoint.
 
-    Returns
-    -------
-    pandas.DataFrame
-        As history.csv, a row an epoch: epoch, updates, learning_rate, loss and scores of training
-        and (val_) validation, seconds. Of a weighted loss, ``loss`` is weighted, ``val_loss`` is
-        not, ``val_weighted_loss`` is. Where a loss or a weight stops being a number training ends
-        with losses that are not finite (`diverged`).
+    Returns the table of history.csv, a row an epoch: epoch, updates, learning_rate, loss and scores
+    of training and (val_) validation, seconds. Of a weighted loss, ``loss`` is weighted,
+    ``val_loss`` is not, ``val_weighted_loss`` is. Where a loss or a weight stops being a number
+    training ends with losses that are not finite (`diverged`).
     """
-    table, checkpoints = Path(folder) / "history.csv", Path(folder) / "checkpoints"
-    last, best = checkpoints / "last.weights.h5", checkpoints / "best.weights.h5"
-    history, state = _whole_epochs(table, last, best, say)
-    length = epoch_updates(settings, training)
-    limit = settings.training.updates or settings.training.epochs * length
-    say(f"{limit} updates at most; {len(history)} epochs done before")
-    if not _finished(history, settings, limit):
+    weighted = is_weighted(settings, training[1], validation[1])
+    batches = Batches(training, settings, seed, weighted)
+    record, length = Record(Path(folder), batches, say), batches.length
+    state, done = record.resume(), len(record.history)
+    batches.first = done * length
+    say(f"{record.limit} updates at most; {done} epochs done before")
+    if not record.is_finished():
         model.optimizer.build(model.trainable_variables)
         if state:
             model.load_weights(state)
-        weighted = is_weighted(settings, training[1], validation[1])
         masks, *weights = target(validation[1], settings, weighted)
         images = validation[0][..., None]
         # Metrics make their variables; in an update TensorFlow would have to trace it again.
         model.compute_metrics(images[:1], masks[:1], masks[:1])
-        loss = "val_weighted_loss" if weighted else "val_loss"
-        patience = math.inf if settings.training.updates else settings.training.patience
-        stopping = EarlyStopping(loss, patience=patience, mode="min")
-        record = Record(history, table, stopping, seed=seed, length=length, limit=limit, say=say)
-        keep = functools.partial(ModelCheckpoint, mode="min", save_weights_only=True)
-        lowest = history[loss].min() if len(history) else math.inf
         model.fit(
-            Batches(training, settings, seed, first=len(history) * length, weighted=weighted),
+            batches,
             validation_data=(images, masks, *weights),
             validation_batch_size=1,
-            epochs=math.ceil(limit / length),
-            initial_epoch=len(history),
+            epochs=math.ceil(record.limit / length),
+            initial_epoch=done,
             steps_per_epoch=length,
             shuffle=False,
             verbose=0,
-            # First the record, as it sets the losses that the others look at; last the weights to
-            # go on from, which make the epoch whole. BackupAndRestore would keep the epoch's
-            # number in another file: killed between the two, it trains an epoch twice.
-            callbacks=[
-                record,
-                stopping,
-                TerminateOnNaN(),
-                keep(best, loss, save_best_only=True, initial_value_threshold=lowest),
-                keep(last),
-            ],
+            callbacks=[record, keras.callbacks.TerminateOnNaN()],
         )
-        history = record.history
-    if best_epoch(history):
-        model.load_weights(best)
-    return history
+    if best_epoch(record.history):
+        model.load_weights(record.best)
+    return record.history
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of a training without end, one an update: a function of seed and update alone.
+    """The batches of a run, without end, a function of the seed and the number of the update.
 
-    Item n is the batch of update `first` + n: images, float32, shape (B, M, N, 1), and what
-    `target` makes. With threads to spare, some are made ahead of their use.
+    Item n is the batch of update `first` + n: images, float32, (B, M, N, 1), and what `target`
+    makes. `length` are the updates in an epoch: as set, or one pass over the arm's frames.
     """
 
     num_batches = None
 
-    def __init__(self, training, settings, seed, first=0, weighted=None):
-        super().__init__()
+    def __init__(self, training, settings, seed, weighted=None):
+        super().__init__(workers=int(os.environ.get("STUDY_THREADS") or 1))
         self.images, self.labels = training
-        self.settings, self.seed, self.first = settings, seed, first
-        self.weighted = is_weighted(settings, self.labels) if weighted is None else weighted
-        self.items = _items(settings, training)
-        self.spare = int(os.environ.get("STUDY_THREADS") or 1) - 1
-        self.pool = ThreadPoolExecutor(self.spare) if self.spare else None
-        self.waiting = {}
+        self.settings, self.seed, self.first, self.weighted = settings, seed, 0, weighted
+        copied = settings.augmentation.method in ("static", "repeat")
+        self.items = len(self.images) * (settings.augmentation.copies if copied else 1)
+        passes = max(1, self.items // settings.training.batch)
+        self.length = settings.training.epoch_updates or passes
 
     def __getitem__(self, index):
-        """Make the batch of an update, or wait for it."""
-        if not self.pool:
-            return self._batch(index)
-        for ahead in range(index, index + 2 * self.spare + 1):
-            if ahead not in self.waiting:
-                self.waiting[ahead] = self.pool.submit(self._batch, ahead)
-        return self.waiting.pop(index).result()
-
-    def _batch(self, index):
+        """Make the batch of an update."""
         size = self.settings.training.batch
         start = (self.first + index) * size
         samples = [self._sample(number) for number in range(start, start + size)]
@@ -207,23 +149,52 @@ class Batches(keras.utils.PyDataset):
 
 
 class Record(keras.callbacks.Callback):
-    """What Keras' callbacks leave out: a row an epoch on the disk, and no trace of a restart."""
+    """What a run leaves after each epoch: a row of the history, then the weights to go on from.
 
-    def __init__(self, history, table, stopping, *, seed, length, limit, say):
+    These make the epoch whole. BackupAndRestore of Keras would keep the number of the epoch in a
+    file of its own: killed between the two, it trains an epoch twice.
+    """
+
+    def __init__(self, folder, batches, say):
         super().__init__()
-        self.history, self.table, self.stopping = history, table, stopping
-        self.seed, self.length, self.limit, self.say = seed, length, limit, say
+        self.table, self.history = folder / "history.csv", pd.DataFrame()
+        self.last = folder / "checkpoints" / "last.weights.h5"
+        self.best = self.last.with_name("best.weights.h5")
+        self.batches, self.settings, self.say = batches, batches.settings.training, say
+        self.limit = self.settings.updates or self.settings.epochs * batches.length
+
+    def resume(self):
+        """Read the history up to weights that are whole, and name these; what is broken is said."""
+        for weights in filter(Path.exists, (self.last, self.best)):
+            try:
+                updates, history = _updates(weights), read_table(self.table)
+                # A row is written before its weights, so that there may be one too many.
+                history = history[history["updates"] <= updates]
+                if updates not in history["updates"].values:
+                    raise StateError(f"{relative(self.table)}: update {updates} is missing")
+                if best_epoch(history):
+                    _updates(self.best)
+                self.history = history
+                return weights
+            except (StateError, KeyError) as error:
+                self.say(f"training goes on from an earlier epoch, or begins anew: {error}")
+        return None
+
+    def is_finished(self):
+        """Whether training ends: all updates are done, patience is over, or the network is lost."""
+        rows = self.history
+        if rows.empty or diverged(rows):
+            return len(rows) > 0
+        waited = 0 if self.settings.updates else len(rows) - best_epoch(rows)
+        return rows.updates.iloc[-1] >= self.limit or waited >= self.settings.patience
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Set what EarlyStopping and the generators of dropout forget at a restart."""
-        self.started, self.updates = time.perf_counter(), epoch * self.length
+        """Set the generators of dropout as if all updates were made in one go."""
+        self.started, self.updates = time.perf_counter(), epoch * self.batches.length
         self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        if epoch:
-            self.stopping.best = self.history[self.stopping.monitor].min()
-            self.stopping.wait = epoch - best_epoch(self.history)
-        dropouts = [one for one in self.model.layers if isinstance(one, keras.layers.Dropout)]
+        dropouts = (one for one in self.model.layers if isinstance(one, keras.layers.Dropout))
         for number, layer in enumerate(dropouts):
-            layer.seed_generator.state.assign([100 * self.seed + number, self.updates])
+            layer.seed_generator.state.assign([100 * self.batches.seed + number, self.updates])
 
     def on_train_batch_end(self, batch, logs=None):
         """End the last epoch where the updates end."""
@@ -231,37 +202,36 @@ class Record(keras.callbacks.Callback):
         self.model.stop_training |= self.updates == self.limit
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write the row of the epoch."""
-        if self.stopping.monitor == "val_weighted_loss":
-            logs["val_weighted_loss"] = logs["val_loss"]
-        logs["val_loss"] = logs.pop("val_unweighted_loss")
-        del logs["unweighted_loss"]
-        if not all(np.isfinite(weights).all() for weights in self.model.get_weights()):
-            # On the CPU a ReLU or a pooling may turn NaN into a number, so that a network that is
-            # lost has a loss of ln 2, as one that has not begun to learn.
-            logs.update({name: math.nan for name in logs if name.endswith("loss")})
-        names = [*self.model.get_metrics_result()]
-        names += [*(f"val_{name}" for name in names), "val_weighted_loss"]
+        """Write the row of the epoch and the weights, and end training where it is finished."""
         row = {"epoch": epoch + 1, "updates": self.updates, "learning_rate": self.rate}
-        row |= {name: logs[name] for name in names if name in logs}
+        names = [name for name in self.model.get_metrics_result() if name != "unweighted_loss"]
+        row |= {name: logs[name] for name in (*names, *(f"val_{name}" for name in names))}
+        row["val_loss"] = logs["val_unweighted_loss"]
+        if self.batches.weighted:
+            row["val_weighted_loss"] = logs["val_loss"]
+        if not all(np.isfinite(weights).all() for weights in self.model.get_weights()):
+            # On the CPU a ReLU or a pooling may turn NaN into a number, and the loss into ln 2.
+            row |= {name: math.nan for name in row if name.endswith("loss")}
         row["seconds"] = time.perf_counter() - self.started
         self.history = pd.DataFrame([*self.history.to_dict("records"), row])
         write_table(self.table, self.history)
-        self.model.stop_training |= diverged(self.history)
         left = (self.limit - self.updates) * self.history.seconds.sum() / self.updates
         self.say(
             f"epoch {epoch + 1}  update {self.updates}/{self.limit}  loss {row['loss']:.3f}  "
             f"val {row['val_loss']:.3f}  val F1 {row.get('val_f1', math.nan):.3f}  "
             f"{math.ceil(left / 60)} min left at most"
         )
+        is_best = best_epoch(self.history) == epoch + 1
+        for weights in (self.best, self.last) if is_best else (self.last,):
+            with whole(weights) as beside:
+                self.model.save_weights(beside)
+        self.model.stop_training |= self.is_finished()
 
 
 def save_model(model, path):
     """Save a network as a .keras file for prediction, without what only training needs."""
-    try:
-        keras.Model(model.input, model.output, name=model.name).save(path)
-    except OSError as error:
-        raise StateError(f"{relative(path)}: cannot be written: {error}") from error
+    with whole(path) as beside:
+        keras.Model(model.input, model.output, name=model.name).save(beside)
 
 
 def diverged(history):
@@ -276,56 +246,7 @@ def best_epoch(history):
     return int(history.epoch[losses.idxmin()]) if len(losses) else None
 
 
-def epoch_updates(settings, training):
-    """Count the updates in an epoch: as set, or one pass over the arm's frames."""
-    passes = _items(settings, training) // settings.training.batch
-    return settings.training.epoch_updates or max(1, passes)
-
-
-def _items(settings, training):
-    copied = settings.augmentation.method in ("static", "repeat")
-    return len(training[0]) * (settings.augmentation.copies if copied else 1)
-
-
-def _optimiser(chosen):
-    rate = chosen.learning_rate
-    if chosen.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, chosen.updates)
-    if chosen.optimiser == "adam":
-        return keras.optimizers.Adam(rate)
-    return keras.optimizers.SGD(rate, momentum=chosen.momentum, nesterov=True)
-
-
-def _finished(history, settings, limit):
-    if history.empty or diverged(history):
-        return len(history) > 0
-    waited = 0 if settings.training.updates else len(history) - best_epoch(history)
-    return history.updates.iloc[-1] >= limit or waited >= settings.training.patience
-
-
-def _whole_epochs(table, last, best, say):
-    """Read the history up to weights that are whole, and name these; what is broken is said."""
-    for weights in (last, best):
-        if weights.exists():
-            try:
-                updates, history = _updates(weights), read_table(table)
-                # A row is written before its weights, so that there may be one too many.
-                history = history[history["updates"] <= updates]
-                if updates not in history["updates"].values:
-                    raise StateError(f"{relative(table)}: update {updates} is missing")
-                if best_epoch(history):
-                    _updates(best)
-                return history, weights
-            except (StateError, KeyError) as error:
-                say(f"training goes on from an earlier epoch, or begins anew: {error}")
-    shutil.rmtree(last.parent, ignore_errors=True)
-    return pd.DataFrame(), None
-
-
 def _updates(weights):
     """Read after how many updates a file was written."""
-    try:
-        with h5py.File(weights) as file:
-            return int(file["optimizer/vars/0"][()])
-    except (OSError, KeyError) as error:
-        raise StateError(f"{relative(weights)}: cannot be read whole: {error}") from error
+    with named(weights, "cannot be read whole"), h5py.File(weights) as file:
+        return int(file["optimizer/vars/0"][()])

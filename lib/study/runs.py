@@ -197,7 +197,8 @@ def write_run(folder, run, record):
     """Write params.yaml of a run: all that notebook 04 needs."""
     content = {name: getattr(run, name) for name in ("arm", "fold", "seed", "digest")}
     content |= {"data": record, "settings": run.settings.model_dump()}
-    files.write_yaml(folder / "params.yaml", content)
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    files.write_text(folder / "params.yaml", text)
 
 
 def fingerprint(page, profile, record, runs):

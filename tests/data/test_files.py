@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from lib.data import files
 from lib.data.files import (
@@ -21,7 +20,6 @@ from lib.data.files import (
     write_json,
     write_table,
     write_text,
-    write_yaml,
 )
 
 
@@ -93,13 +91,6 @@ def test_table_reads_back_the_same(tmp_path):
     write_table(tmp_path / "t.csv", table)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table, check_exact=True)
     assert (tmp_path / "t.csv").read_text().startswith("arm,value\n")
-
-
-def test_settings_read_back_the_same_in_their_order(tmp_path):
-    settings = {"training.learning_rate": 1e-07, "image.size": 64, "grid.folds": ["01to02"]}
-    write_yaml(tmp_path / "params.yaml", settings)
-    read = yaml.safe_load((tmp_path / "params.yaml").read_text())
-    assert list(read.items()) == list(settings.items())
 
 
 def test_json_reads_back_the_same(tmp_path):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from lib.data import files
 from lib.data.files import StateError
 from lib.network import training
 from lib.network.augmentation import static_copy
@@ -111,7 +112,8 @@ def test_batches_are_a_function_of_seed_and_update_alone(monkeypatch):
     data = side(4)
     plain = [training.Batches(data, SETTINGS, 7)[update] for update in range(6)]
     monkeypatch.setenv("STUDY_THREADS", "3")
-    ahead = training.Batches(data, SETTINGS, 7, first=2)
+    ahead = training.Batches(data, SETTINGS, 7)
+    ahead.first = 2
     # Keras draws the first batches several times.
     for update in (0, 1, 0, 0, 1, 2, 3):
         for part, expected in zip(ahead[update], plain[update + 2], strict=True):
@@ -150,7 +152,7 @@ def test_memory_does_not_grow_with_static_copies():
     ],
 )
 def test_updates_in_an_epoch(settings, updates):
-    assert training.epoch_updates(changed(SMOKE, settings), side(10)) == updates
+    assert training.Batches(side(10), changed(SMOKE, settings), 0).length == updates
 
 
 # Networks
@@ -329,6 +331,12 @@ def test_what_cannot_be_read_whole_is_said_and_trained_again(
     assert_same(tmp_path, built[0], whole)
 
 
+def test_batches_made_ahead_by_threads_change_nothing(whole, built, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDY_THREADS", "3")
+    fit(fresh(built), tmp_path)
+    assert_same(tmp_path, built[0], whole)
+
+
 def test_a_finished_run_is_not_trained_again(whole, built, tmp_path, monkeypatch):
     shutil.copytree(whole.folder, tmp_path, dirs_exist_ok=True)
     model = fresh(built)
@@ -399,15 +407,19 @@ def test_weights_that_are_lost_end_the_run_even_where_the_loss_hides_it(
 def test_a_full_disk_names_the_file_and_keeps_the_one_before(built, tmp_path, monkeypatch):
     model = fresh(built)
     path = tmp_path / "last.weights.h5"
-    model.save_weights(path)
+    with files.whole(path) as beside:
+        model.save_weights(beside)
     before = path.read_bytes()
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StateError, match="last.weights.h5: cannot be written.*No space left"):
-        model.save_weights(path)
+    with (
+        pytest.raises(StateError, match="last.weights.h5: cannot be written.*No space left"),
+        files.whole(path) as beside,
+    ):
+        model.save_weights(beside)
     assert path.read_bytes() == before
 
 

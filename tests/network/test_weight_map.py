@@ -12,7 +12,6 @@ from lib.network.weight_map import (
     class_weights,
     original_border_weights,
     original_class_weights,
-    original_weight_map,
     scaled_sigma,
     weight_map,
 )
@@ -201,15 +200,6 @@ def test_original_border_term_rings_touching_cells_apart():
     # The edge of the image is no outline.
     assert (weights[:, 0] < 4).all()
     assert not original_border_weights(np.ones((8, 9), int)).any()
-
-
-def test_original_map_adds_the_class_weight_twice():
-    masks = one_corner()
-    labels = masks[1].astype(int) * 5
-    border = original_border_weights(labels, w0=3.0, sigma=2.0)
-    weights = original_weight_map(labels, masks, w0=3.0, sigma=2.0)
-    np.testing.assert_array_equal(weights, border + 2 * original_class_weights(masks))
-    assert weights[4, 3] < 0
 
 
 @pytest.mark.parametrize("function", [border_weights, weight_map, original_border_weights])

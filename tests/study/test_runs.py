@@ -1,11 +1,12 @@
 """The store of runs: names, what is done, what is damaged, and why something is to be done."""
 
 import pytest
+import yaml
 
 from lib.data import files
 from lib.data.files import StateError
 from lib.page import commands
-from lib.study import params, runs
+from lib.study import params, runs, schema
 
 RECORD = {"digests": {"images": "1", "silver": "2", "gold": "3"}, "source": "folder"}
 OTHER = {"digests": {"images": "4", "silver": "2", "gold": "3"}, "source": "folder"}
@@ -118,3 +119,12 @@ def test_what_waits_is_named_with_its_reason(profile, monkeypatch):
     report = todo[-1]
     assert report.name == "06_report"
     assert set(report.needs) >= {job.target for job in todo[:4]}
+
+
+def test_settings_of_a_run_read_back_the_same(tmp_path):
+    settings = schema.changed(params.load("smoke").settings, {"training.learning_rate": 1e-07})
+    runs.write_run(tmp_path, runs.Run("São", "last", 0, "", settings), {"frames": {"01": 84}})
+    read = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))
+    assert list(read) == ["arm", "fold", "seed", "digest", "data", "settings"]
+    assert read["arm"] == "São"
+    assert schema.Settings.model_validate(read["settings"]) == settings
