@@ -41,7 +41,7 @@ endif
 endif
 STUDY := $(PYTHON) -m lib.page.commands
 
-.PHONY: help reproduce report verify compare predict data lab test lint clean
+.PHONY: help reproduce report verify compare predict data lab test bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -79,6 +79,9 @@ lab: $(READY) ## Open the notebooks in JupyterLab
 
 test: $(READY) ## Run the tests
 	@$(PYTHON) -m pytest
+
+bench: $(READY) ## Print figures of speed: a step, the share of training, the seconds of nothing to do
+	@$(PYTHON) tests/bench.py
 
 lint: $(READY) ## Check style, formatting, and that rooms import one way
 	@$(PYTHON) -m ruff check .

@@ -27,6 +27,8 @@ def target_of(path):
 rule train:
     output:
         OUTPUTS + "/runs/{arm}/{fold}/seed{seed,[0-9]+}/provenance.json",
+    benchmark:
+        OUTPUTS + "/.bench/{arm}/{fold}/seed{seed}.tsv"
     resources:
         mem_mb=4000,
         runtime=720,
@@ -40,6 +42,8 @@ rule seeds:
         lambda w: target_of(f"{OUTPUTS}/runs/{w.arm}/{w.fold}/seeds/provenance.json"),
     output:
         OUTPUTS + "/runs/{arm}/{fold}/seeds/provenance.json",
+    benchmark:
+        OUTPUTS + "/.bench/{arm}/{fold}/seeds.tsv"
     shell:
         "{PYTHON:q} -m lib.page.commands seeds {FILE:q}"
         " {wildcards.arm}/{wildcards.fold}/seeds"
@@ -48,6 +52,8 @@ rule seeds:
 rule references:
     output:
         touch(OUTPUTS + "/.done/references-{key}"),
+    benchmark:
+        OUTPUTS + "/.bench/references-{key}.tsv"
     shell:
         "{PYTHON:q} -m lib.page.commands references {FILE:q}"
 
@@ -57,5 +63,7 @@ rule page:
         lambda w: target_of(f"{OUTPUTS}/.done/{w.page}-{w.key}"),
     output:
         touch(OUTPUTS + "/.done/{page,0[1-6]_[a-z_]+}-{key}"),
+    benchmark:
+        OUTPUTS + "/.bench/{page}-{key}.tsv"
     shell:
         "{PYTHON:q} -m lib.page.commands page {FILE:q} {wildcards.page}"
