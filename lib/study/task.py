@@ -24,8 +24,7 @@ Task = namedtuple("Task", ["folder", "arm", "fold", "seed", "settings", "record"
 def open_task(folder="", *, params_file, arm, fold, seed, updates):
     """Open the run in a folder, or a short one of an arm in a folder of its own, as a `Task`.
 
-    ParamsError, DataError or StateError if params file, images or folder are not as they have to
-    be. A trial of a scan is scored on every second validation frame instead of test frames.
+    A trial of a scan is scored on every second validation frame instead of test frames.
     """
     if not folder:
         profile, folder = params.load(params_file), tempfile.mkdtemp()
