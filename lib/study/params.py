@@ -66,17 +66,17 @@ def load(path):
         change = {key: value for key, value in change.items() if key in FIELDS}
         known[name] = from_dotted(before | change)
         cards[name] = _card(arms[name], change, before)
-    unknown = [name for name in values["grid.arms"] if name not in known]
-    faults += [f"{where}grid.arms: {name!r} is no arm{_nearest(name, known)}" for name in unknown]
     wrong = {}
-    for name in (name for name in values["grid.arms"] if name in known):
-        for fault in _impossible(known[name]):
+    for name in values["grid.arms"]:
+        if name not in known:
+            faults.append(f"{where}grid.arms: {name!r} is no arm{_nearest(name, known)}")
+        for fault in _impossible(known[name]) if name in known else ():
             wrong.setdefault(fault, []).append(name)
     faults += [f"{where}{fault} (arm {', '.join(names)})" for fault, names in wrong.items()]
     if faults:
         raise ParamsError("\n".join(faults))
     settings = from_dotted(values)
-    idle = [] if is_base else _idle(own, changes, known, settings.grid.arms, where)
+    idle = [] if is_base else [*_idle(own, changes, known, settings.grid.arms, where)]
     return Profile(file.stem, file, OUTPUTS / file.stem, settings, known, cards, idle)
 
 
@@ -295,11 +295,10 @@ def _impossible(arm):
 
 def _idle(own, changes, arms, run, where):
     """Say which settings of a file change nothing in any of the runs that they are set for."""
-    given, said = {"": (own, run)}, []
+    given = {"": (own, run)}
     given |= {f"arms.{name}.": (changes[name], [name]) for name in changes if name in run}
     for at, (keys, names) in given.items():
         runs = [dotted(arms[n]) | {"fold": fold} for n in names for fold in arms[n].grid.seeds]
         for key in keys:
             if not any(schema.has_effect(key, values) for values in runs):
-                said.append(f"{where}{at}{key}: has no effect; it would need {schema.NEEDS[key]}")
-    return said
+                yield f"{where}{at}{key}: has no effect; it would need {schema.NEEDS[key]}"

@@ -1,7 +1,4 @@
-"""The runs of a profile: which there are, where they lie, and what is still to be done.
-
-A run is a function of settings, images, fold and seed; a digest of the first three is in its name.
-"""
+"""The runs of a profile; in the name of each is a digest of its settings, images and fold."""
 
 import contextlib
 import fcntl
@@ -208,10 +205,9 @@ def fingerprint(page, profile, record, runs):
 
 def references_key(record, runs):
     """Name what the scores of baselines and ceilings depend on."""
-    folds = sorted({run.fold for run in runs})
-    sizes = sorted({run.settings.image.size for run in runs})
-    split = runs[0].settings.split.model_dump() if runs else {}
-    return digest_of([record["digests"], folds, sizes, split])[:16]
+    folds, sizes = {run.fold for run in runs}, {run.settings.image.size for run in runs}
+    split = runs[0].settings.split.model_dump()
+    return digest_of([record["digests"], sorted(folds), sorted(sizes), split])[:16]
 
 
 def page_path(page, outputs):

@@ -9,7 +9,7 @@ from lib.data.files import StateError, named, read_json, read_table, relative, w
 from lib.scoring import claims
 from lib.scoring.intervals import of_fold, summarise
 from lib.scoring.pixels import COUNTS, SCORES
-from lib.study.provenance import fault_of
+from lib.study.provenance import RECORD, fault_of
 from lib.study.results import CELLS, KEYS, MEANS, PIXELS, open_results
 from lib.study.schema import relevant
 
@@ -28,7 +28,7 @@ NAMING += ("video", "frame", "metric")
 
 
 def write_tables(profile):
-    """Make every table anew from what the runs left; a file is written where a number differs."""
+    """Make every table anew, and write those where a number differs."""
     for path, table, fault in _compared(open_results(profile)):
         if fault:
             write_table(path, table)
@@ -110,32 +110,28 @@ def make_tables(results):
 
 def _run_table(results, one_answer_below):
     """List the runs, each with what it says of itself and with its scores, pooled over frames."""
-    rows = [_run_row(*pair, results.profile.outputs) for pair in results.networks]
+    rows = []
+    for run, folder in results.networks:
+        row = {key: getattr(run, key) for key in ("arm", "digest", "fold", "seed")}
+        row |= {"side": run.settings.evaluation.side, "status": "not run"}
+        if folder:
+            left, history = read_json(folder / RECORD), read_table(folder / "history.csv")
+            row |= {key: left[key] for key in RUN_COLUMNS if key in left}
+            row |= {"updates": int(history.updates.iloc[-1]), "epochs": len(history)}
+            row["learning_rate"] = run.settings.training.learning_rate
+            row["minutes"] = history.seconds.sum() / 60
+            # The loss that is trained: with weights where it has them.
+            row["val_loss"] = history.get("val_weighted_loss", history.val_loss).min()
+            chips = ", ".join(left.get("accelerators", ()))
+            row["processor"] = chips or left["hardware"]["processor"]
+        elif (error := run.partial(results.profile.outputs) / "error.txt").exists():
+            row |= {"status": "failed", "error": error.read_text("utf-8").strip()}
+        rows.append(row)
     counts = results.metrics.groupby(KEYS)[list(COUNTS)].sum()
     pooled = pd.DataFrame({name: SCORES[name](**counts) for name in ("f1", "mean_iou")})
     table = pd.DataFrame(rows).join(pooled, on=KEYS).reindex(columns=RUN_COLUMNS)
     sees = table.one_answer < one_answer_below
     return table.assign(sees_cells=sees.where(table.one_answer.notna()))
-
-
-def _run_row(run, folder, outputs):
-    row = {key: getattr(run, key) for key in ("arm", "digest", "fold", "seed")}
-    row |= {"side": run.settings.evaluation.side, "status": "not run"}
-    if folder is None:
-        if (error := run.partial(outputs) / "error.txt").exists():
-            row |= {"status": "failed", "error": error.read_text("utf-8").strip()}
-        return row
-    left, history = read_json(folder / "provenance.json"), read_table(folder / "history.csv")
-    row |= {key: left[key] for key in RUN_COLUMNS if key in left}
-    return row | {
-        "learning_rate": run.settings.training.learning_rate,
-        "updates": int(history.updates.iloc[-1]),
-        "epochs": len(history),
-        "minutes": history.seconds.sum() / 60,
-        # The loss that is trained: with weights where it has them.
-        "val_loss": history.get("val_weighted_loss", history.val_loss).min(),
-        "processor": ", ".join(left.get("accelerators", ())) or left["hardware"]["processor"],
-    }
 
 
 def _with_kinds(table, runs):

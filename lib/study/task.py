@@ -91,11 +91,8 @@ def _keep_examples(task, data, maps, constants):
     roles, pairs = zip(*shown_frames(task.split.test, count).items(), strict=True)
     arguments = constants["constants"][constants["chosen"]]
     found = [segment(maps[at][0], data.shape, inside=maps[at][1], **arguments) for at in pairs]
-    np.savez_compressed(
-        task.folder / "examples.npz",
-        role=roles,
-        video=[video for video, _ in pairs],
-        frame=[frame for _, frame in pairs],
-        probability=[inference.quantise(maps[pair][0]) for pair in pairs],
-        cells=np.uint16(found)[:, ::step, ::step],
-    )
+    videos, frames = zip(*pairs, strict=True)
+    kept = {"role": roles, "video": videos, "frame": frames}
+    kept["probability"] = [inference.quantise(maps[pair][0]) for pair in pairs]
+    kept["cells"] = np.uint16(found)[:, ::step, ::step]
+    np.savez_compressed(task.folder / "examples.npz", **kept)
