@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pandas as pd
@@ -34,7 +33,7 @@ def show_data(profile):
         raise DataError("\n".join(faults))
     record = runs.prepare(profile)
     frames = ", ".join(f"{count} of video {video}" for video, count in record["frames"].items())
-    print(f"{record['label']}: {frames}")
+    return f"{record['label']}: {frames}"
 
 
 def reproduce(profile):
@@ -42,7 +41,7 @@ def reproduce(profile):
     with runs.locked(profile.outputs, "this profile"):
         read_claims()  # a slip in their file is not to be found after days of training
         if not (profile.outputs / "data.json").exists():
-            show_data(profile)
+            print(show_data(profile))
         record = runs.prepare(profile)
         planned, todo = runs.plan(profile, record), runs.jobs(profile, record)
         done = [folder for run in planned if (folder := runs.locate(run, profile))]
@@ -55,7 +54,7 @@ def reproduce(profile):
             _snakemake(profile)
         else:
             print(f"all {len(planned)} runs and the pages are there: nothing to do")
-        print(f"the report is {relative(runs.page_path('06_report', profile.outputs))}")
+        return f"the report is {relative(runs.page_path('06_report', profile.outputs))}"
 
 
 def _snakemake(profile):
@@ -72,11 +71,10 @@ def _snakemake(profile):
     environ = os.environ | {"STUDY_PARAMS": str(profile.path)}
     process = subprocess.Popen([sys.executable, "-m", "snakemake", *words], env=environ)
     try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # Snakemake got the signal, too, and ends its jobs
-        raise
-    if status:
+        process.wait()
+    finally:
+        process.wait()  # a keyboard's signal reached Snakemake, too, and it ends its jobs
+    if process.returncode:
         path = relative(profile.path)
         cure = f"the same command goes on, `make report PARAMS={path}` shows what there is"
         raise StateError(f"{path}: not all could be done, see above; {cure}")
@@ -86,42 +84,39 @@ def execute(name, target, given, label, **metadata):
     """Execute a notebook, label each line that it prints, and leave no path of this machine."""
     import nbformat  # these take seconds, which a study with nothing to do need not wait for
     import papermill
+    from jupyter_client import AsyncKernelManager
     from nbclient.exceptions import DeadKernelError
 
     def say(text):
         for line in filter(str.strip, text.splitlines()):
             print(f"{label}{line}", flush=True)
 
-    started, chapter, ours = time.time(), NOTEBOOKS / f"{name}.ipynb", os.dup(2)
-    out = SimpleNamespace(write=say, flush=sys.stdout.flush)
+    class Kernel(AsyncKernelManager):
+        async def start_kernel(self, **options):  # its process tells of its start, and of no fault
+            await super().start_kernel(stderr=subprocess.DEVNULL, **options)
+
+    options = OPTIONS | {"stdout_file": SimpleNamespace(write=say, flush=sys.stdout.flush)}
     target.parent.mkdir(parents=True, exist_ok=True)
-    # What the kernel's process says outside its cells; it inherits our standard error.
-    with (target.parent / "kernel.log").open("ab") as log:
-        os.dup2(log.fileno(), 2)
+    chapter, options["kernel_manager_class"] = NOTEBOOKS / f"{name}.ipynb", Kernel
     try:
-        notebook = papermill.execute_notebook(chapter, target, given, stdout_file=out, **OPTIONS)
+        notebook = papermill.execute_notebook(chapter, target, given, **options)
     except papermill.PapermillExecutionError as error:
         raise StateError(f"{label}{error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
         ended = "its process was ended from outside, as for want of memory"
         raise StateError(f"{label}{ended}; the same command goes on where it was") from error
-    finally:
-        os.dup2(ours, 2)
-        os.close(ours)
     # The cell that papermill adds names folders of this machine, as its notes do.
     added = "injected-parameters"
     notebook.cells = [c for c in notebook.cells if added not in c.metadata.get("tags", [])]
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        for output in cell.outputs:
             if output.get("name") == "stderr":
                 output.text = LOADER.sub("", output.text)
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("text", "?")]
+        cell.outputs = [output for output in cell.outputs if output.get("text", "?")]
     notebook.metadata |= metadata
     files.write_text(target, nbformat.writes(notebook) + "\n")
-    say(f"done in {time.time() - started:.0f} s")
 
 
 def train(profile, name):
@@ -173,12 +168,6 @@ def score_references(profile):
     files.write_json(profile.outputs / "references.json", {"key": key})
 
 
-def verify(profile):
-    """Compute the tables again from the runs, and say that they are the same."""
-    found = tables.verify(profile)
-    print("{tables} tables came out again, from {runs} of {planned} runs".format(**found))
-
-
 def clean(profile):
     """Remove the outputs of a profile; published ones only with FORCE=1."""
     outputs, ignored = profile.outputs, (ROOT / ".gitignore").read_text(encoding="utf-8")
@@ -189,7 +178,7 @@ def clean(profile):
         outputs.unlink()
     elif outputs.exists():
         shutil.rmtree(outputs)
-    print(f"removed {relative(outputs)}")
+    return f"removed {relative(outputs)}"
 
 
 def write_page(profile, name):
@@ -212,7 +201,7 @@ def write_page(profile, name):
     linked = {"description": ABOUT, "picture": outputs / "figures" / "strip.png"}
     export.write_page(beside, page, nav=nav, code=name != "06_report", **linked)
     beside.replace(path)
-    print(f"[{name}] {relative(page)}")
+    return f"[{name}] {relative(page)}"
 
 
 def report(profile):
@@ -226,7 +215,7 @@ def report(profile):
     except (DataError, StateError) as error:
         print(f"chapters 1 to 4 stay as they are: {error}")
     for name in pages:
-        write_page(profile, name)
+        print(write_page(profile, name))
 
 
 def compare(first):
@@ -243,10 +232,10 @@ def compare(first):
     pair = {"a": str(first.path), "b": str(second.path)}
     execute("07_compare", target, pair, "[compare] ")
     export.write_page(target, page)
-    print(f"the comparison is {relative(page)}")
+    return f"the comparison is {relative(page)}"
 
 
-COMMANDS = {"reproduce": reproduce, "data": show_data, "verify": verify, "clean": clean}
+COMMANDS = {"reproduce": reproduce, "data": show_data, "verify": tables.verify, "clean": clean}
 COMMANDS |= {"run": train, "seeds": score_seeds, "references": score_references}
 COMMANDS |= {"page": write_page, "report": report, "compare": compare}
 
@@ -258,7 +247,8 @@ def main(words):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         profile = params.load(words[1] if words[1:] else os.environ.get("STUDY_PARAMS", ""))
-        COMMANDS[words[0]](profile, *words[2:])
+        if said := COMMANDS[words[0]](profile, *words[2:]):
+            print(said)
         return 0
     except (params.ParamsError, DataError, StateError) as error:
         said, status = re.sub("^", "error: ", str(error), flags=re.M), 2

@@ -23,12 +23,12 @@ NO_ALT = ("", "No description has been provided for this image")  # by nbconvert
 def write_page(notebook, page, *, description="", picture="", nav=None, code=True):
     """Write an executed notebook as one HTML page that loads nothing from outside itself.
 
-    Its title is the first heading; `description` and `picture`, a path, are what a shared link
-    shows; `nav` maps what links are called to pages. Tags of a cell are classes of its box. Code is
-    folded, or not there if `code` is false, as that of ``parameters`` never is. ValueError if a
-    formula cannot be read or the page has faults, all named at once; the page before then stays.
+    `description` and `picture`, a path, are what a shared link shows; `nav` maps what links are
+    called to pages. Code is folded, or not there without `code`, as that of ``parameters`` never
+    is. ValueError names every fault of the page, or a formula; the page before then stays.
     """
-    renderer = _Renderer(escape=False, embed_images=True, path=str(Path(notebook).parent))
+    renderer = _Renderer(escape=False, embed_images=True, path=str(notebook.parent))
+    renderer.headings = []
     exporter = HTMLExporter(
         template_name="template",
         extra_template_basedirs=[str(Path(__file__).parent)],
@@ -36,10 +36,9 @@ def write_page(notebook, page, *, description="", picture="", nav=None, code=Tru
         config=Config(NbConvertBase=SHOWN),
     )
     exporter.environment.globals["headings"] = renderer.headings  # of resources it takes a copy
-    here = Path(page).parent
-    about = {"here": Path(page).name, "description": description, "code": code}
-    about["picture"] = picture and os.path.relpath(picture, here)
-    about["nav"] = {name: os.path.relpath(other, here) for name, other in (nav or {}).items()}
+    about = {"here": page.name, "description": description, "code": code}
+    about["picture"] = picture and os.path.relpath(picture, page.parent)
+    about["nav"] = {name: os.path.relpath(it, page.parent) for name, it in (nav or {}).items()}
     text = exporter.from_filename(str(notebook), about)[0]
     if faults := _faults(text):
         raise ValueError(f"no page from {notebook}: " + "; ".join(faults))
@@ -48,10 +47,6 @@ def write_page(notebook, page, *, description="", picture="", nav=None, code=Tru
 
 class _Renderer(IPythonRenderer):
     """Markdown with MathML for formulas, and the headings noted for the table of contents."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.headings = []
 
     def heading(self, text, level, **attrs):
         """Write a heading with its anchor; the first of level 1 is the title, kept for the page."""

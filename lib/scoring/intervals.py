@@ -94,20 +94,6 @@ def arm_differences(table, arm, against, names, *, block, resamples, seed=0, pai
     return dict(zip(names, means, strict=True))
 
 
-def fold_differences(table, arm, fold, against, names, *, block, resamples, seed=0):
-    """Differences of one arm between two folds, `fold` minus `against`; as `arm_differences`."""
-    # The folds test on different frames, so that nothing is paired: each is drawn on its own.
-    rng, samples = np.random.default_rng(seed), []
-    for side in (fold, against):
-        parts = of_fold(table[table.arm == arm], side).groupby("fold", sort=False)
-        wides = [_wide(part) for _, part in parts]
-        if not wides:
-            return dict.fromkeys(names, UNDEFINED)
-        drawn = [_samples(one, names, *_draws(one.index, block, resamples, rng)) for one in wides]
-        samples.append(np.mean(drawn, axis=0))
-    return dict(zip(names, map(_interval, np.subtract(*samples)), strict=True))
-
-
 def block_samples(count, block, resamples, rng):
     """Draw `count` of `count` neighbouring frames, in blocks, around the end to the start."""
     block = min(block, max(1, count // 3))  # one block of all would be no sample

@@ -1,7 +1,6 @@
 """Read params files: what they inherit, what each arm comes to, and every fault at once."""
 
 import difflib
-import functools
 import os
 import re
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 OF_ARMS = ("image.", "model.", "augmentation.", "weight_map.", "training.", "grid.seeds")
 OF_ARMS += ("evaluation.turns", "evaluation.side")
 OF_AN_ARM = [*Card.model_fields, *(key for key in FIELDS if key.startswith(OF_ARMS))]
+# What settings and arms of the first edition are called now.
+RENAMED = yaml.safe_load((PARAMS / "renamed.yaml").read_text(encoding="utf-8"))
 TYPES = {
     key: TypeAdapter(Annotated[field.annotation, field], config=Card.model_config)
     for key, field in (FIELDS | Card.model_fields).items()
@@ -28,23 +29,21 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Profile:
-    """A params file, resolved: its settings, those of each arm, and what stands beside the arm."""
+    """A params file, resolved."""
 
     name: str
     path: Path
     outputs: Path
     settings: schema.Settings
-    arms: dict
-    cards: dict
-    warnings: list
+    arms: dict  # settings of all arms that are defined; settings.grid.arms are run
+    cards: dict  # what stands beside each arm
+    warnings: list  # what the file itself sets without an effect
 
 
 def load(path):
     """Read a params file and everything it inherits; a bare name is looked up in params/.
 
-    The profile's `arms` are all that are defined, its `settings.grid.arms` those that are run; its
-    `warnings` say what the file itself sets without an effect. ParamsError says every fault at
-    once, each with its file, key, value and cure.
+    ParamsError says every fault at once, each with its file, key, value and cure.
     """
     faults, values, arms = [], {}, {}
     for file, content in _layers(path):
@@ -67,13 +66,17 @@ def load(path):
         change = {key: value for key, value in change.items() if key in FIELDS}
         known[name] = from_dotted(before | change)
         cards[name] = _card(arms[name], change, before)
-    unknown = [name for name in values["grid.arms"] if name not in known]
-    faults += [f"{where}grid.arms: {name!r} is no arm{_nearest(name, known)}" for name in unknown]
-    faults += _impossible([name for name in values["grid.arms"] if name in known], known, where)
+    wrong = {}
+    for name in values["grid.arms"]:
+        if name not in known:
+            faults.append(f"{where}grid.arms: {name!r} is no arm{_nearest(name, known)}")
+        for fault in _impossible(known[name]) if name in known else ():
+            wrong.setdefault(fault, []).append(name)
+    faults += [f"{where}{fault} (arm {', '.join(names)})" for fault, names in wrong.items()]
     if faults:
         raise ParamsError("\n".join(faults))
     settings = from_dotted(values)
-    idle = [] if is_base else _idle(own, changes, known, settings.grid.arms, where)
+    idle = [] if is_base else [*_idle(own, changes, known, settings.grid.arms, where)]
     return Profile(file.stem, file, OUTPUTS / file.stem, settings, known, cards, idle)
 
 
@@ -130,7 +133,8 @@ def _find(path):
             "letters, digits, '_', '-' and '.', since outputs/mine gets its name"
         )
     shipped, record = PARAMS / file.name, OUTPUTS / file.stem / ".params"
-    owner, cure = own, _ = relative(file), "give the file another name"
+    own = owner = relative(file)
+    cure = "give the file another name"
     if shipped.exists():
         owner = relative(shipped)
     elif record.exists():
@@ -191,15 +195,9 @@ def _comment(key):
     return re.search(line, text, re.M).groups(default="")
 
 
-@functools.cache
-def _renamed():
-    """Read what settings and arms of the first edition are called now."""
-    return _read(PARAMS / "renamed.yaml")
-
-
 def _nearest(name, names):
     """Ask whether another name is meant: one that is much alike, of another section, or alike."""
-    if now := _renamed().get(name, _renamed().get(name.partition(".")[0])):
+    if now := RENAMED.get(name, RENAMED.get(name.partition(".")[0])):
         return f" since the first edition; {now}"
     much, some = (difflib.get_close_matches(name, names, 1, cutoff) for cutoff in (0.85, 0.5))
     last = [other for other in names if other.rpartition(".")[2] == name.rpartition(".")[2]]
@@ -253,7 +251,7 @@ def _arms(given, arms, where, faults):
             fault = "names what is no network; give it another name"
         elif twins:
             fault = f"and {twins[0]!r} differ by case only; give it another name"
-        elif name in _renamed() and name not in arms and "inherits" not in own:
+        elif name in RENAMED and name not in arms and "inherits" not in own:
             fault = f"is no arm{_nearest(name, arms)}"
         faults += [f"{at}: {name!r} {fault}"] if fault else []
         own = _valid(_flat(own), OF_AN_ARM, f"{at}.", faults)
@@ -274,27 +272,18 @@ def _card(given, change, before):
     return Card.model_validate(card)
 
 
-def _impossible(run, arms, where):
+def _impossible(arm):
     """Find settings, each valid alone, that cannot be run together."""
-    faults = {}
-    for name in run:
-        for fault in _arm_faults(arms[name]):
-            faults.setdefault(f"{where}{fault}", []).append(name)
-    return [f"{fault} (arm {', '.join(names)})" for fault, names in faults.items()]
-
-
-def _arm_faults(arm):
     size, depth, dropout = arm.image.size, arm.model.depth, arm.model.dropout
     if size % 2**depth:
         yield f"image.size: {size} is not divisible by 2^model.depth = {2**depth}"
     if dropout * (times := depth // 2 + 1) >= 1:
         yield f"model.dropout: {dropout} times {times} at model.depth {depth} is not below 1"
-    online = arm.augmentation.method == "online"
     changes = [key for key in ("rigid", "elastic", "grey") if getattr(arm.augmentation, key)]
-    if online and not changes:
-        yield "augmentation.method: 'online' needs rigid, elastic or grey to be true"
-    if changes and not online:
+    if arm.augmentation.method != "online" and changes:
         yield f"augmentation.{changes[0]}: true needs augmentation.method: online"
+    if arm.augmentation.method == "online" and not changes:
+        yield "augmentation.method: 'online' needs rigid, elastic or grey to be true"
     if arm.training.schedule == "cosine" and arm.training.updates == 0:
         yield "training.schedule: 'cosine' needs training.updates, the length of the fall"
     for fold in arm.grid.seeds:
@@ -306,11 +295,10 @@ def _arm_faults(arm):
 
 def _idle(own, changes, arms, run, where):
     """Say which settings of a file change nothing in any of the runs that they are set for."""
-    given, said = {"": (own, run)}, []
+    given = {"": (own, run)}
     given |= {f"arms.{name}.": (changes[name], [name]) for name in changes if name in run}
     for at, (keys, names) in given.items():
         runs = [dotted(arms[n]) | {"fold": fold} for n in names for fold in arms[n].grid.seeds]
         for key in keys:
             if not any(schema.has_effect(key, values) for values in runs):
-                said.append(f"{where}{at}{key}: has no effect; it would need {schema.NEEDS[key]}")
-    return said
+                yield f"{where}{at}{key}: has no effect; it would need {schema.NEEDS[key]}"

@@ -21,16 +21,15 @@ NOT_COMMITTED = ("model.keras", "predictions.npz", "notebook.ipynb")
 
 def collect(record):
     """Describe code, versions, machine and data, of which `record` is what data.json says."""
-    found = {package.name.replace("_", "-"): package.version for package in distributions()}
     # The processor build of TensorFlow has a distribution name of its own.
-    versions = {name: found.get(name) or found.get(f"{name}-cpu") for name in PACKAGES}
+    found = {one.name.replace("_", "-").removesuffix("-cpu"): one for one in distributions()}
     path = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", path.read_text("utf-8") if path.exists() else "")
     processor = names[0] if names else platform.processor()
     system = f"{platform.system()} {platform.machine()}"
     return commit() | {
         "python": platform.python_version(),
-        "packages": {name: version for name, version in versions.items() if version},
+        "packages": {name: found[name].version for name in PACKAGES if name in found},
         "data": record,
         "hardware": {"processor": processor, "cores": os.cpu_count(), "system": system},
         "threads": THREADS,
@@ -64,19 +63,22 @@ def file_digests(folder, names):
     return {name: {"size": len(it), "sha256": sha256(it).hexdigest()} for name, it in kept.items()}
 
 
-def check_files(folder, *, read=True):
-    """Say of each file of a run what is wrong with it; without `read` by its size alone."""
+def fault_of(folder, names, *, read=False):
+    """Say what is wrong with a run's folder, or None: sizes, and digests if they are `read`."""
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        return "not there" if len(missing) == len(names) else f"{missing[0]} is missing"
     try:
         left = read_json(folder / RECORD)["files"]
         left = [(folder / name, left[name]["size"], left[name]["sha256"]) for name in left]
     except (StateError, KeyError, TypeError):
-        yield f"{RECORD}: cannot be read, or does not say which files the run left"
-        return
+        return f"{RECORD}: cannot be read, or does not say which files the run left"
     for path, size, digest in left:
         if not path.is_file():
             if path.name not in NOT_COMMITTED:
-                yield f"{path.name}: is missing"
+                return f"{path.name} is missing"
         elif (found := path.stat().st_size) != size:
-            yield f"{path.name}: has {found} bytes, and {size} were written"
+            return f"{path.name}: has {found} bytes, and {size} were written"
         elif read and sha256(path.read_bytes()).hexdigest() != digest:
-            yield f"{path.name}: is not the file that was written: its SHA-256 is another"
+            return f"{path.name}: is not the file that was written: its SHA-256 is another"
+    return None

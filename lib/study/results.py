@@ -21,22 +21,15 @@ CELLS = [*dict.fromkeys(count for counts, _ in POOLED.values() for count in coun
 
 @dataclass(frozen=True)
 class Results:
-    """What the runs of a profile left, each read when asked for.
-
-    `record` is that of the data. `found` pairs every planned run with its folder, None where it is
-    not done; the seed ``seeds`` stands for the mean over the predictions of several runs.
-    `networks` are the pairs without these means, `tested` those done that met the test frames.
-    `folds` have test frames; the first is the one whose curves are drawn. `headline` is that on
-    which arms are compared: ``video`` where two videos are held out in turn.
-    """
+    """What the runs of a profile left, each read when asked for."""
 
     profile: params.Profile
-    record: dict
-    found: list
-    networks: list
-    tested: list
-    folds: list
-    headline: str
+    record: dict  # of the data
+    found: list  # every planned run and its folder, None where it is not done
+    networks: list  # those without the means over the predictions of several seeds
+    tested: list  # those done that met the test frames
+    folds: list  # with test frames; curves of the first are drawn
+    headline: str  # on which arms are compared: ``video`` where two videos are held out in turn
 
     @cached_property
     def metrics(self):
@@ -78,8 +71,8 @@ class Results:
             if folder and (run.arm, run.fold, run.seed) == (arm, fold, 0):
                 kept = read_arrays(folder / "examples.npz", "frames of a run", names)
                 kept["probability"] = kept["probability"] / STEPS
-                rows = zip(*(kept[name] for name in names), strict=True)
-                return {str(row[0]): dict(zip(names[1:], row[1:], strict=True)) for row in rows}
+                roles = enumerate(kept.pop("role"))
+                return {str(role): {name: kept[name][n] for name in kept} for n, role in roles}
         return {}
 
     def frame(self, video, number):

@@ -1,7 +1,4 @@
-"""The runs of a profile: which there are, where they lie, and what is still to be done.
-
-A run is a function of settings, images, fold and seed; a digest of the first three is in its name.
-"""
+"""The runs of a profile; in the name of each is a digest of its settings, images and fold."""
 
 import contextlib
 import fcntl
@@ -18,7 +15,7 @@ from lib.data.dataset import data_record
 from lib.data.files import NOTEBOOKS, PARAMS, DataError, StateError, relative
 from lib.data.splits import make_split
 from lib.study import params, schema
-from lib.study.provenance import RECORD, check_files, file_digests
+from lib.study.provenance import RECORD, fault_of, file_digests
 
 RUN_FILES = ("params.yaml", "history.csv", "metrics.csv", "cells.csv", "cells.json")
 RUN_FILES += ("examples.npz", RECORD)
@@ -41,6 +38,11 @@ class Run:
     digest: str
     settings: schema.Settings
     needs: tuple = ()
+
+    @property
+    def files(self):
+        """Names of the files that it leaves."""
+        return ENSEMBLE_FILES if self.seed == "seeds" else RUN_FILES
 
     @property
     def name(self):
@@ -116,34 +118,23 @@ def find(profile, name):
     """Find a run by the name of its folder, and with it all runs and the record of the data."""
     record = read_record(profile.outputs)
     planned = plan(profile, record)
-    found = {run.name: run for run in planned}
-    if name not in found:
-        near = [run.name for run in planned if run.arm == name.partition("-")[0]] or ["none"]
-        where = f"no run of {relative(profile.path)}; there are {', '.join(sorted(near))}"
-        raise StateError(f"{name}: {where}")
-    return found[name], planned, record
+    for run in planned:
+        if run.name == name:
+            return run, planned, record
+    raise StateError(f"{name}: no run of {relative(profile.path)}")
 
 
 def locate(run, profile):
     """Find the whole folder of a run, in the profile's outputs or in those of another profile."""
     others = sorted(profile.outputs.parent.glob(f"*/runs/{run.name}"))
     found = [run.folder(profile.outputs), *others]
-    return next((folder for folder in found if fault_of(folder, run.seed) is None), None)
-
-
-def fault_of(folder, seed=0):
-    """Say what a run's folder lacks, or None where it is whole (sizes; digests are verify's)."""
-    names = ENSEMBLE_FILES if seed == "seeds" else RUN_FILES
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        return "not there" if len(missing) == len(names) else f"{missing[0]} is missing"
-    return next(check_files(folder, read=False), None)
+    return next((folder for folder in found if fault_of(folder, run.files) is None), None)
 
 
 def why(run, profile):
     """Say in a few words why a run is to be done: what changed, or what is damaged."""
     folder = run.folder(profile.outputs)
-    fault = fault_of(folder, run.seed)
+    fault = fault_of(folder, run.files)
     if fault != "not there":
         return f"damaged: {fault}"
     if run.partial(profile.outputs).exists():
@@ -171,12 +162,11 @@ def under_way(run, profile, record):
         yield folder
         left = files.read_json(folder / RECORD) | {"files": file_digests(folder, RUN_FILES)}
         files.write_json(folder / RECORD, left)
-        if fault := fault_of(folder, run.seed):
+        if fault := fault_of(folder, run.files):
             raise StateError(f"{relative(folder)}: {fault}; the same command makes it again")
         for name in ("checkpoints", "figures"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        for name in (".lock", "kernel.log"):
-            (folder / name).unlink(missing_ok=True)
+        (folder / ".lock").unlink()
         files.publish(folder, run.folder(profile.outputs))
 
 
@@ -215,10 +205,9 @@ def fingerprint(page, profile, record, runs):
 
 def references_key(record, runs):
     """Name what the scores of baselines and ceilings depend on."""
-    folds = sorted({run.fold for run in runs})
-    sizes = sorted({run.settings.image.size for run in runs})
-    split = runs[0].settings.split.model_dump() if runs else {}
-    return digest_of([record["digests"], folds, sizes, split])[:16]
+    folds, sizes = {run.fold for run in runs}, {run.settings.image.size for run in runs}
+    split = runs[0].settings.split.model_dump()
+    return digest_of([record["digests"], sorted(folds), sorted(sizes), split])[:16]
 
 
 def page_path(page, outputs):

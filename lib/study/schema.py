@@ -46,118 +46,101 @@ def _choice(*options):
     return _setting(Literal[options], f"has to be one of {list(options)}")
 
 
-Flag = _setting(bool, "has to be true or false")
-Text = _setting(str, "has to be text")
-Name = _setting(
-    str, "has to be letters, digits, '+', '_' and '-'", pattern=r"^[A-Za-z0-9][A-Za-z0-9+_-]*\Z"
-)
-Fold = _setting(
-    str,
-    "has to be last, random or two videos as in 01to02",
-    pattern=r"^(last|random|([0-9]{2})to(?!\2)[0-9]{2})\Z",
-)
-Colour = _setting(
-    str,
-    'has to be a colour as in "#d55e00", in quotes, since # begins a comment',
-    pattern=r"^#[0-9a-fA-F]{6}\Z",
-)
+def _text(words, pattern):
+    return _setting(str, f"has to be {words}", pattern=rf"^{pattern}\Z")
+
+
+Flag, Text = _setting(bool, "has to be true or false"), _setting(str, "has to be text")
+Name = _text("letters, digits, '+', '_' and '-'", r"[A-Za-z0-9][A-Za-z0-9+_-]*")
+Fold = _text("last, random or two videos as in 01to02", r"(last|random|([0-9]{2})to(?!\2)[0-9]{2})")
+Colour = _text('a colour as in "#d55e00", in quotes, since # begins a comment', r"#[0-9a-fA-F]{6}")
 Rate = _number(1.0e-9, 10.0)
-Arms = Annotated[list[Text], Field(min_length=1)]
 Size = Annotated[list[_number(64, 1024)], Field(min_length=2, max_length=2)]
 Seeds = Annotated[dict[Fold, _number(1, 20)], Field(min_length=1)]
 
 
 class Section(BaseModel):
-    """A part of the settings; nothing in it may be misspelt, nothing changes later.
+    """A part of the settings, which never changes.
 
-    The default of a setting is the value that leaves a run as if the setting did not exist. A new
-    setting joins with such a value, and the names of all runs that are there stay as they are.
+    The default of a setting leaves a run as if the setting did not exist: a new one joins with such
+    a value, and the names of all runs that are there stay as they are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, regex_engine="python-re")
 
 
-class _Data(Section):
-    source: _choice("auto", "folder", "download", "phantom")
-    folder: _setting(str, "has to be text", "data.source: auto or folder")
-    name: Name
-    pixel: _number(0.0, 1000.0)
-    phantom_seed: _number(0, 1_000_000, "data.source: auto or phantom")
-    phantom_frames: _number(10, 200, "data.source: auto or phantom")
-    phantom_size: _setting(Size, "has to be rows and columns", "data.source: auto or phantom")
-
-
-class _Split(Section):
-    test_share: _number(0.05, 0.5, "fold: last or random")
-    validation_share: _number(0.05, 0.5)
-    seed: _number(0, 1_000_000, "fold: random")
-
-
-class _Image(Section):
-    size: _number(16, 1024)
-    normalise: _choice("none", "frame") = "none"
-
-
-class _Model(Section):
-    network: _choice(*NETWORKS)
-    filters: _number(1, 128)
-    depth: _number(1, 6)
-    normalisation: _choice("none", "batch") = "none"
-    dropout: _number(0.0, 0.3) = 0.0
-
-
-class _Augmentation(Section):
-    method: _choice("none", "static", "repeat", "online") = "none"
-    copies: _number(1, 1000, "augmentation.method: static or repeat")
-    rotation: _number(0.0, 180.0, "augmentation.method: static")
-    shift: _number(0.0, 0.5, "augmentation.method: static")
-    shear: _number(0.0, 45.0, "augmentation.method: static")
-    zoom: _number(0.0, 0.5, "augmentation.method: static")
-    rigid: Flag = False
-    elastic: Flag = False
-    grey: Flag = False
-    online_scale: _number(0.0, 0.5, "augmentation.rigid: true")
-    elastic_sigma: _number(0.0, 50.0, "augmentation.elastic: true")
-    grey_sigma: _number(0.0, 1.0, "augmentation.grey: true")
-
-
-class _WeightMap(Section):
-    terms: _choice("none", "class", "border", "both") = "none"
-    w0: _number(0.0, 100.0, "weight_map.terms: border or both")
-    sigma: _number(0.5, 50.0, "weight_map.terms: border or both")
-
-
-class _Training(Section):
-    target: _choice("mask", "gap", "border", "distance")
-    unknown: _number(0.0, 200.0) = 0.0
-    optimiser: _choice("sgd", "adam")
-    momentum: _number(0.0, 0.999, "training.optimiser: sgd")
-    learning_rate: Rate | Annotated[dict[Fold, Rate], Field(min_length=1)]
-    schedule: _choice("constant", "cosine") = "constant"
-    batch: _number(1, 64)
-    epochs: _number(1, 10_000, "training.updates: 0")
-    patience: _number(1, 10_000, "training.updates: 0")
-    updates: _number(0, 10_000_000) = 0
-    epoch_updates: _number(0, 1_000_000) = 0
-    precision: _choice("float32", "mixed_bfloat16") = "float32"
-
-
-class _Evaluation(Section):
-    side: _choice("test", "validation") = "test"
-    threshold: _number(0.0, 1.0)
-    turns: Flag = False
-    examples: _number(1, 12)
-    resamples: _number(100, 100_000)
-    block: _number(1, 84)
-
-
-class _Grid(Section):
-    arms: _setting(Arms, "has to be a list, as in [a, b]")
-    seeds: _setting(Seeds, "has to map folds to numbers of runs, as in {last: 1}")
-
-
 class Settings(Section):
     """Every setting of a profile, or of one of its arms."""
+
+    class _Data(Section):
+        source: _choice("auto", "folder", "download", "phantom")
+        folder: _setting(str, "has to be text", "data.source: auto or folder")
+        name: Name
+        pixel: _number(0.0, 1000.0)
+        phantom_seed: _number(0, 1_000_000, "data.source: auto or phantom")
+        phantom_frames: _number(10, 200, "data.source: auto or phantom")
+        phantom_size: _setting(Size, "has to be rows and columns", "data.source: auto or phantom")
+
+    class _Split(Section):
+        test_share: _number(0.05, 0.5, "fold: last or random")
+        validation_share: _number(0.05, 0.5)
+        seed: _number(0, 1_000_000, "fold: random")
+
+    class _Image(Section):
+        size: _number(16, 1024)
+        normalise: _choice("none", "frame") = "none"
+
+    class _Model(Section):
+        network: _choice(*NETWORKS)
+        filters: _number(1, 128)
+        depth: _number(1, 6)
+        normalisation: _choice("none", "batch") = "none"
+        dropout: _number(0.0, 0.3) = 0.0
+
+    class _Augmentation(Section):
+        method: _choice("none", "static", "repeat", "online") = "none"
+        copies: _number(1, 1000, "augmentation.method: static or repeat")
+        rotation: _number(0.0, 180.0, "augmentation.method: static")
+        shift: _number(0.0, 0.5, "augmentation.method: static")
+        shear: _number(0.0, 45.0, "augmentation.method: static")
+        zoom: _number(0.0, 0.5, "augmentation.method: static")
+        rigid: Flag = False
+        elastic: Flag = False
+        grey: Flag = False
+        online_scale: _number(0.0, 0.5, "augmentation.rigid: true")
+        elastic_sigma: _number(0.0, 50.0, "augmentation.elastic: true")
+        grey_sigma: _number(0.0, 1.0, "augmentation.grey: true")
+
+    class _WeightMap(Section):
+        terms: _choice("none", "class", "border", "both") = "none"
+        w0: _number(0.0, 100.0, "weight_map.terms: border or both")
+        sigma: _number(0.5, 50.0, "weight_map.terms: border or both")
+
+    class _Training(Section):
+        target: _choice("mask", "gap", "border", "distance")
+        unknown: _number(0.0, 200.0) = 0.0
+        optimiser: _choice("sgd", "adam")
+        momentum: _number(0.0, 0.999, "training.optimiser: sgd")
+        learning_rate: Rate | Annotated[dict[Fold, Rate], Field(min_length=1)]
+        schedule: _choice("constant", "cosine") = "constant"
+        batch: _number(1, 64)
+        epochs: _number(1, 10_000, "training.updates: 0")
+        patience: _number(1, 10_000, "training.updates: 0")
+        updates: _number(0, 10_000_000) = 0
+        epoch_updates: _number(0, 1_000_000) = 0
+        precision: _choice("float32", "mixed_bfloat16") = "float32"
+
+    class _Evaluation(Section):
+        side: _choice("test", "validation") = "test"
+        threshold: _number(0.0, 1.0)
+        turns: Flag = False
+        examples: _number(1, 12)
+        resamples: _number(100, 100_000)
+        block: _number(1, 84)
+
+    class _Grid(Section):
+        arms: _setting(list[Text], "has to be a list, as in [a, b]", min_length=1)
+        seeds: _setting(Seeds, "has to map folds to numbers of runs, as in {last: 1}")
 
     data: _Data
     split: _Split
@@ -218,10 +201,10 @@ def arm_on(settings, fold):
     rate = settings.training.learning_rate
     if not isinstance(rate, dict):
         return settings
-    if fold not in rate:
-        words = f"{written(rate)} has no rate for the fold {fold}; add it"
-        raise ParamsError(f"training.learning_rate: {words}")
-    return changed(settings, {"training.learning_rate": rate[fold]})
+    if fold in rate:
+        return changed(settings, {"training.learning_rate": rate[fold]})
+    words = f"{written(rate)} has no rate for the fold {fold}; add it"
+    raise ParamsError(f"training.learning_rate: {words}")
 
 
 def has_effect(key, values):
@@ -233,10 +216,6 @@ def has_effect(key, values):
 def relevant(settings, fold):
     """List the settings that a run depends on, by dotted names."""
     values = dotted(arm_on(settings, fold))
-    return {
-        key: value
-        for key, value in values.items()
-        if value != FIELDS[key].default
-        and not key.startswith(_NOT_OF_A_RUN)
-        and has_effect(key, values | {"fold": fold})
-    }
+    used = [key for key in values if has_effect(key, values | {"fold": fold})]
+    used = [key for key in used if not key.startswith(_NOT_OF_A_RUN)]
+    return {key: values[key] for key in used if values[key] != FIELDS[key].default}

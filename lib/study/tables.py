@@ -5,13 +5,12 @@ import io
 import numpy as np
 import pandas as pd
 
-from lib.data.files import StateError, read_json, read_table, relative, write_table
+from lib.data.files import StateError, named, read_json, read_table, relative, write_table
 from lib.scoring import claims
-from lib.scoring.intervals import fold_differences, of_fold, summarise
+from lib.scoring.intervals import of_fold, summarise
 from lib.scoring.pixels import COUNTS, SCORES
-from lib.study.provenance import check_files
+from lib.study.provenance import RECORD, fault_of
 from lib.study.results import CELLS, KEYS, MEANS, PIXELS, open_results
-from lib.study.runs import fault_of
 from lib.study.schema import relevant
 
 RUN_COLUMNS = [
@@ -20,7 +19,6 @@ RUN_COLUMNS = [
     *("sees_cells", "processor", "commit", "dirty", "error"),
 ]
 MEASURES = ("seg_gt", "det_gt", "seg_st_pooled", "iou_pooled", "foreground_iou", "known_iou")
-MEASURES += MEANS
 COMPARED = ("seg_gt", "det_gt", "merges", "splits")
 # What was averaged before cells were cut out, behind the name of the arm.
 SEEDS, TURNS = " + seeds", " + turns"
@@ -30,7 +28,7 @@ NAMING += ("video", "frame", "metric")
 
 
 def write_tables(profile):
-    """Make every table anew from what the runs left; a file is written where a number differs."""
+    """Make every table anew, and write those where a number differs."""
     for path, table, fault in _compared(open_results(profile)):
         if fault:
             write_table(path, table)
@@ -40,32 +38,38 @@ def verify(profile):
     """Compare what a profile keeps with what comes out of its runs now; StateError says where.
 
     Every file of a run has to be the one that was written, and the tables have to follow from
-    them: numbers to nine digits, everything else exactly. Nothing is trained, no image is read,
-    and nothing that is kept is changed.
+    them: numbers to nine digits, everything else exactly. No image is read.
     """
     results = open_results(profile)
     for run, folder in results.found:
         folder = folder or run.folder(profile.outputs)
-        for fault in filter(None, _run_faults(run, folder) if folder.exists() else ()):
+        if folder.exists() and (fault := _run_fault(run, folder)):
             raise StateError(f"{relative(folder)}/{fault}")
     tables = list(_compared(results))
     for path, _, fault in tables:
         if fault:
             raise StateError(f"{relative(path)}: {fault}")
     done = sum(folder is not None for _, folder in results.found)
-    return {"tables": len(tables), "runs": done, "planned": len(results.found)}
+    return f"{len(tables)} tables came out again, from {done} of {len(results.found)} runs"
 
 
-def _run_faults(run, folder):
-    """Say what is wrong in a run: what is cut, then rows whose scores are not those of counts."""
-    yield fault_of(folder, run.seed)
-    if run.seed != "seeds":
+def _run_fault(run, folder):
+    """Find a file that is cut, then a row whose scores are not those of its counts, then others."""
+    fault = fault_of(folder, run.files)
+    if run.seed != "seeds" and not fault:
         kept = read_text(folder / "metrics.csv")
         counts = kept[[*COUNTS]].apply(pd.to_numeric, errors="coerce")
         scores = {name: score(**counts) for name, score in SCORES.items()}
-        if fault := difference(kept, kept.assign(**scores)):
-            yield f"metrics.csv: {fault}"
-    yield from check_files(folder)
+        if found := difference(kept, kept.assign(**scores)):
+            fault = f"metrics.csv: {found}"
+    return fault or fault_of(folder, run.files, read=True)
+
+
+def _compared(results):
+    """Make each table; say where its file lies, and what is different there, or None."""
+    for name, table in make_tables(results).items():
+        path, fault = results.profile.outputs / f"{name}.csv", "is missing; `make report` writes it"
+        yield path, table, difference(read_text(path), table) if path.exists() else fault
 
 
 def make_tables(results):
@@ -73,14 +77,15 @@ def make_tables(results):
     if not results.tested:
         where = relative(results.profile.outputs)
         raise StateError(f"{where}: no run is finished yet; `make reproduce` goes on with the runs")
-    evaluation = results.profile.settings.evaluation
+    evaluation, said = results.profile.settings.evaluation, claims.read_claims()
     bootstrap = {"block": evaluation.block, "resamples": evaluation.resamples}
-    said = claims.read_claims()
-    stated, names, stated_claims = said["effects"], said["metrics"], said["claims"] + said["facts"]
     runs = _run_table(results, said["rules"]["sees_cells"]["one_answer_below"])
     frame = [*KEYS, "video", "frame"]
     pixels = results.metrics.melt(frame, PIXELS, var_name="metric")
-    cells = _chosen(results.cells).melt(frame, CELLS, var_name="metric")
+    # What each reading scores with its chosen method; its arm says what was averaged.
+    cells = results.cells[results.cells.chosen]
+    seeds, turns = np.where(cells.seed == "mean", SEEDS, ""), np.where(cells.turned, TURNS, "")
+    cells = cells.assign(arm=cells.arm + seeds + turns).melt(frame, CELLS, var_name="metric")
     turned = [
         {"id": f"turns_{arm}", "what": f"{arm}{TURNS}", "arm": f"{arm}{TURNS}", "against": arm}
         for arm in (name.removesuffix(TURNS) for name in cells.arm.unique() if TURNS in name)
@@ -88,55 +93,45 @@ def make_tables(results):
     summary, original = summarise(pixels, **bootstrap), results.record["known"]
     judged = {"pixels": pixels, "cells": cells, "summary": summary, "runs": runs}
     judged["histories"] = results.histories
+    measured = summarise(cells, names=MEASURES + MEANS, **bootstrap)
+    stated = said["claims"] + said["facts"]
     return {
         "runs": runs,
         "summary": _with_kinds(summary, runs),
-        "effects": claims.effects(pixels, stated, names, **bootstrap),
-        "cells": _with_kinds(summarise(cells, names=MEASURES, **bootstrap), runs),
-        "cells_effects": claims.effects(cells, [*stated, *turned], COMPARED, **bootstrap),
+        "effects": claims.effects(pixels, said["effects"], said["metrics"], **bootstrap),
+        "cells": _with_kinds(measured, runs),
+        "cells_effects": claims.effects(cells, said["effects"] + turned, COMPARED, **bootstrap),
         "cells_methods": _methods(results.cells, results.headline),
         "cells_constants": _constants(results),
-        "claims": claims.judge(stated_claims, judged, original=original, **bootstrap),
+        "claims": claims.judge(stated, judged, original=original, **bootstrap),
         "scan": _scan(results, runs),
-        "leakage": _leakage(results, pixels, names, bootstrap),
     }
-
-
-def _chosen(cells):
-    """Take what each reading scores with its chosen method; its arm says what was averaged."""
-    chosen = cells[cells.chosen]
-    seeds, turns = np.where(chosen.seed == "mean", SEEDS, ""), np.where(chosen.turned, TURNS, "")
-    return chosen.assign(arm=chosen.arm + seeds + turns)
 
 
 def _run_table(results, one_answer_below):
     """List the runs, each with what it says of itself and with its scores, pooled over frames."""
-    rows = [_run_row(*pair, results.profile.outputs) for pair in results.networks]
+    rows = []
+    for run, folder in results.networks:
+        row = {key: getattr(run, key) for key in ("arm", "digest", "fold", "seed")}
+        row |= {"side": run.settings.evaluation.side, "status": "not run"}
+        if folder:
+            left, history = read_json(folder / RECORD), read_table(folder / "history.csv")
+            row |= {key: left[key] for key in RUN_COLUMNS if key in left}
+            row |= {"updates": int(history.updates.iloc[-1]), "epochs": len(history)}
+            row["learning_rate"] = run.settings.training.learning_rate
+            row["minutes"] = history.seconds.sum() / 60
+            # The loss that is trained: with weights where it has them.
+            row["val_loss"] = history.get("val_weighted_loss", history.val_loss).min()
+            chips = ", ".join(left.get("accelerators", ()))
+            row["processor"] = chips or left["hardware"]["processor"]
+        elif (error := run.partial(results.profile.outputs) / "error.txt").exists():
+            row |= {"status": "failed", "error": error.read_text("utf-8").strip()}
+        rows.append(row)
     counts = results.metrics.groupby(KEYS)[list(COUNTS)].sum()
     pooled = pd.DataFrame({name: SCORES[name](**counts) for name in ("f1", "mean_iou")})
     table = pd.DataFrame(rows).join(pooled, on=KEYS).reindex(columns=RUN_COLUMNS)
     sees = table.one_answer < one_answer_below
     return table.assign(sees_cells=sees.where(table.one_answer.notna()))
-
-
-def _run_row(run, folder, outputs):
-    row = {key: getattr(run, key) for key in ("arm", "digest", "fold", "seed")}
-    row |= {"side": run.settings.evaluation.side, "status": "not run"}
-    if folder is None:
-        if (error := run.partial(outputs) / "error.txt").exists():
-            row |= {"status": "failed", "error": error.read_text("utf-8").strip()}
-        return row
-    left, history = read_json(folder / "provenance.json"), read_table(folder / "history.csv")
-    row |= {key: left[key] for key in RUN_COLUMNS if key in left}
-    return row | {
-        "learning_rate": run.settings.training.learning_rate,
-        "updates": int(history.updates.iloc[-1]),
-        "epochs": len(history),
-        "minutes": history.seconds.sum() / 60,
-        # The loss that is trained: with weights where it has them.
-        "val_loss": history.get("val_weighted_loss", history.val_loss).min(),
-        "processor": ", ".join(left.get("accelerators", ())) or left["hardware"]["processor"],
-    }
 
 
 def _with_kinds(table, runs):
@@ -152,8 +147,7 @@ def _with_kinds(table, runs):
 def _scan(results, runs):
     """Compare learning rates: runs that differ in nothing else, where some are trials.
 
-    The rate of the run with the lowest validation loss is chosen, of runs with the seeds that all
-    rates have on the fold.
+    The lowest validation loss decides, of runs with the seeds that all rates have on the fold.
     """
     groups = {arm: card.group for arm, card in results.profile.cards.items()}
     trial = (runs.side == "validation") | (runs.arm.map(groups) == "scan")
@@ -172,19 +166,6 @@ def _scan(results, runs):
     tried["chosen"] = tried.val_loss == scans.val_loss.transform("min")
     columns = ["arm", "fold", "learning_rate", "updates", "val_loss", "chosen"]
     return tried[scans.trial.transform("max").astype(bool)][columns]
-
-
-def _leakage(results, pixels, names, bootstrap):
-    """Compare test frames drawn at random, whose neighbours are trained on, with held-out videos.
-
-    n_seeds is how many runs there are on the fold ``random``.
-    """
-    rows, networks = [], pixels[pixels.arm.isin(list(results.profile.arms))]
-    for arm, part in networks[networks.fold == "random"].groupby("arm", sort=False):
-        found = fold_differences(networks, arm, "random", "video", names, **bootstrap)
-        rows += [[arm, part.seed.nunique(), metric, *numbers] for metric, numbers in found.items()]
-    columns = ["arm", "n_seeds", "metric", "mean", "ci_low", "ci_high"]
-    return pd.DataFrame(rows, columns=columns).dropna(subset="mean", ignore_index=True)
 
 
 def _methods(cells, fold):
@@ -215,19 +196,10 @@ def _constants(results):
     return pd.DataFrame(rows)
 
 
-def _compared(results):
-    """Make each table; say where its file lies, and what is different there, or None."""
-    for name, table in make_tables(results).items():
-        path, fault = results.profile.outputs / f"{name}.csv", "is missing; `make report` writes it"
-        yield path, table, difference(read_text(path), table) if path.exists() else fault
-
-
 def read_text(source):
     """Read a CSV file with every cell as text; StateError names it where it is broken."""
-    try:
+    with named(source, "cannot be read"):
         return pd.read_csv(source, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise StateError(f"{relative(source)}: cannot be read: {error}") from error
 
 
 def difference(kept, again):

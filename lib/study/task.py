@@ -2,7 +2,6 @@
 
 import tempfile
 from collections import namedtuple
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +23,7 @@ Task = namedtuple("Task", ["folder", "arm", "fold", "seed", "settings", "record"
 def open_task(folder="", *, params_file, arm, fold, seed, updates):
     """Open the run in a folder, or a short one of an arm in a folder of its own, as a `Task`.
 
-    ParamsError, DataError or StateError if params file, images or folder are not as they have to
-    be. A trial of a scan is scored on every second validation frame instead of test frames.
+    A trial of a scan is scored on every second validation frame instead of test frames.
     """
     if not folder:
         profile, folder = params.load(params_file), tempfile.mkdtemp()
@@ -45,7 +43,7 @@ def open_task(folder="", *, params_file, arm, fold, seed, updates):
         raise files.StateError(f"{path}: not the settings of a run: {reason}") from error
     split = runs.split_of(settings, fold, record)
     if settings.evaluation.side == "validation":
-        split = replace(split, test=split.validation[1::2])
+        split = split._replace(test=split.validation[1::2])
     return Task(Path(folder), arm, fold, seed, settings, record, split)
 
 
@@ -92,11 +90,8 @@ def _keep_examples(task, data, maps, constants):
     roles, pairs = zip(*shown_frames(task.split.test, count).items(), strict=True)
     arguments = constants["constants"][constants["chosen"]]
     found = [segment(maps[at][0], data.shape, inside=maps[at][1], **arguments) for at in pairs]
-    np.savez_compressed(
-        task.folder / "examples.npz",
-        role=roles,
-        video=[video for video, _ in pairs],
-        frame=[frame for _, frame in pairs],
-        probability=[inference.quantise(maps[pair][0]) for pair in pairs],
-        cells=np.uint16(found)[:, ::step, ::step],
-    )
+    videos, frames = zip(*pairs, strict=True)
+    kept = {"role": roles, "video": videos, "frame": frames}
+    kept["probability"] = [inference.quantise(maps[pair][0]) for pair in pairs]
+    kept["cells"] = np.uint16(found)[:, ::step, ::step]
+    np.savez_compressed(task.folder / "examples.npz", **kept)

@@ -10,7 +10,6 @@ from lib.scoring.intervals import (
     METRICS,
     arm_differences,
     block_samples,
-    fold_differences,
     is_video_fold,
     of_fold,
     summarise,
@@ -228,22 +227,3 @@ def test_one_fold_is_drawn_apart_from_the_other():
     found = difference(folds({"01to02": values, "02to01": -values}), "values", "zero", block=1)
     assert found[0] == pytest.approx(0)
     assert width(found) > 0.05
-
-
-# One arm on two folds
-
-
-def between(table, fold, against):
-    return fold_differences(table, "values", fold, against, ["f1"], **FEW)["f1"]
-
-
-def test_difference_between_folds_of_known_means():
-    table = folds({"random": [[0.875] * 5], "01to02": [[0.25] * 12], "02to01": [[0.75] * 2]})
-    assert between(table, "random", "video") == (0.375, 0.375, 0.375)
-    assert between(table, "02to01", "random") == (-0.125, -0.125, -0.125)
-    assert np.isnan(between(table, "random", "last")).all()
-
-
-def test_frames_of_two_folds_are_not_paired():
-    values = np.random.default_rng(8).random((1, 60))
-    assert width(between(folds({"random": values, "last": values}), "random", "last")) > 0.05

@@ -81,10 +81,6 @@ def test_record_names_data_versions_and_machine():
     assert record["hardware"]["processor"]
 
 
-def size_fault(folder):
-    return next(provenance.check_files(folder, read=False), None)
-
-
 @pytest.fixture
 def run(tmp_path):
     """A run's folder of three files, one of which a clone does not have, and their digests."""
@@ -99,27 +95,31 @@ def test_whole_run_has_no_faults_with_or_without_its_network(run):
     digests = provenance.file_digests(run, NAMES)
     assert list(digests) == ["history.csv", "metrics.csv", "model.keras"]
     (run / "model.keras").unlink()
-    assert size_fault(run) is None
-    assert list(provenance.check_files(run)) == []
+    assert provenance.fault_of(run, NAMES) is None
+    assert provenance.fault_of(run, NAMES, read=True) is None
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "model.keras"])
 def test_cut_file_is_seen_by_its_size(run, name):
     (run / name).write_text("0.6")
-    assert size_fault(run) == f"{name}: has 3 bytes, and 6 were written"
-    assert list(provenance.check_files(run)) == [size_fault(run)]
+    for read in (False, True):
+        found = provenance.fault_of(run, NAMES, read=read)
+        assert found == f"{name}: has 3 bytes, and 6 were written"
 
 
 def test_changed_digit_is_seen_by_the_digest_alone(run):
     (run / "metrics.csv").write_text("0.624\n")
-    assert size_fault(run) is None
-    (fault,) = provenance.check_files(run)
+    assert provenance.fault_of(run, NAMES) is None
+    fault = provenance.fault_of(run, NAMES, read=True)
     assert fault.startswith("metrics.csv: is not the file that was written")
 
 
 def test_missing_file_and_broken_record(run):
     (run / "history.csv").unlink()
-    assert size_fault(run) == "history.csv: is missing"
+    for names in (NAMES, NAMES[1:]):  # what a run left has to be there, needed or not
+        assert provenance.fault_of(run, names) == "history.csv is missing"
     for text in ("{", "{}", '{"files": {"history.csv": 3}}'):
         (run / "provenance.json").write_text(text)
-        assert size_fault(run).startswith("provenance.json: cannot be read")
+        fault = provenance.fault_of(run, NAMES[1:])
+        assert fault.startswith("provenance.json: cannot be read")
+    assert provenance.fault_of(run / "nowhere", NAMES) == "not there"
