@@ -102,7 +102,6 @@ def make_tables(results):
         "cells": _with_kinds(measured, runs),
         "cells_effects": claims.effects(cells, said["effects"] + turned, COMPARED, **bootstrap),
         "cells_methods": _methods(results.cells, results.headline),
-        "cells_constants": _constants(results),
         "claims": claims.judge(stated, judged, original=original, **bootstrap),
         "scan": _scan(results, runs),
     }
@@ -181,19 +180,6 @@ def _methods(cells, fold):
     found = means.groupby(["arm", "method"], sort=False)
     columns = {"seg_gt": found.seg.mean(), "lowest": found.seg.min(), "highest": found.seg.max()}
     return pd.DataFrame(columns | {"chosen": found.chosen.mean()}).reset_index()
-
-
-def _constants(results):
-    """List the constants of each way to cells, with the validation SEG they were chosen for."""
-    rows = []
-    for run, folder in results.tested:
-        seed = "mean" if run.seed == "seeds" else run.seed
-        keys = {"arm": run.arm, "fold": run.fold, "seed": seed}
-        for turned, left in read_json(folder / "cells.json").items():
-            for method, chosen in left["constants"].items():
-                score = {"validation_seg": left["validation_seg"][method], "margin": left["margin"]}
-                rows.append(keys | {"turned": turned, "method": method} | chosen | score)
-    return pd.DataFrame(rows)
 
 
 def read_text(source):
