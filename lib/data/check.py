@@ -11,7 +11,7 @@ AGREEMENT = 0.85  # of marker pixels; .92 to 1 in the published silver truth, .5
 def check_data(source):
     """Open every image, label and marker of a data set; list faults and warnings, a line each."""
     faults, warnings, frames = [], [], []
-    for frame, parts in read_frames(source.folder, faults):
+    for frame, parts in read_frames(source.folder, lambda *fault: faults.append(fault)):
         frames.append(frame)
         if (image := parts.get("image")) is not None and image.min() == image.max():
             warnings.append((frame.image, f"every pixel is {image.min()}; is the image empty?"))

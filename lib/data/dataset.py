@@ -8,7 +8,7 @@ import numpy as np
 
 from lib.data.arrays import UNKNOWN, full_labels, is_missed, spread
 from lib.data.files import DataError
-from lib.data.frames import list_frames, read_frames, read_image, stop_at
+from lib.data.frames import list_frames, read_frames, read_image
 from lib.data.source import HELA, find_source
 
 SHOWN = 256  # px, longer side of the frames that are kept to be shown
@@ -18,7 +18,6 @@ DIGESTS = {
     "silver": r"\d\d_ST/SEG/man_seg.*\.(?i:tiff?)",
     "gold": r"\d\d_GT/(.*\.(?i:tiff?)|(.*/)?man_track\.txt)",
 }
-
 # Of the published results. The challenge revises its annotations, so that another digest is a
 # revision to record and not an error.
 PUBLISHED_DIGESTS = {
@@ -60,11 +59,10 @@ def open_data(data, *, kind=None):
     DataError names the first file that is missing, broken, or not as the first image is.
     """
     source = find_source(data, kind=kind)
-    record, faults = data_record(source), []
+    record = data_record(source)
     images, labels, gold, markers = ({video: {} for video in record["frames"]} for _ in range(4))
     unknown = np.full(record["shape"], UNKNOWN)
-    for (video, number, *_), parts in read_frames(source.folder, faults):
-        stop_at(faults)
+    for (video, number, *_), parts in read_frames(source.folder):
         for part, by_video in (("image", images), ("gold", gold), ("markers", markers)):
             if part in parts:
                 by_video[video][number] = parts[part]
@@ -89,10 +87,6 @@ def data_record(source):
     image, phantom = read_image(every[0].image), source.kind == "phantom"
     published = {} if phantom else PUBLISHED_DIGESTS.get(source.name, {})
     same = {True: "as published here", False: "another revision"}
-    revision = {
-        part: same[digest == published[part]] if digest and published else "nothing to compare"
-        for part, digest in digests.items()
-    }
     known = digests["images"] == published.get("images")
     words = "the real images" if known else "unknown revision or another set under this name"
     label = f"{source.name}, {words} ({source.origin})"
@@ -105,8 +99,8 @@ def data_record(source):
         "why": source.why,
         "frames": {video: len(frames) for video, frames in videos.items()},
         "labelled": {
-            video: [frame.number for frame in videos[video] if getattr(frame, truth)]
-            for video in videos
+            video: [frame.number for frame in frames if getattr(frame, truth)]
+            for video, frames in videos.items()
         },
         "truth": truth,
         "shape": list(image.shape),
@@ -115,7 +109,10 @@ def data_record(source):
         "pixel": source.pixel,
         "digests": digests,
         "known": known,
-        "revision": revision,
+        "revision": {
+            part: same[digest == published[part]] if digest and published else "nothing to compare"
+            for part, digest in digests.items()
+        },
     }
 
 
@@ -131,16 +128,18 @@ def _grey(dtype, frames):
 
 def _digests(folder):
     """Digest names and checksums of the files of each part; None where there are none."""
-    lines = {part: [] for part in DIGESTS}
-    files = {path.relative_to(folder).as_posix(): path for path in folder.glob("[0-9][0-9]*/**/*")}
-    for name, path in sorted(files.items()):
-        for part in (part for part in DIGESTS if re.fullmatch(DIGESTS[part], name)):
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("[0-9][0-9]*/**/*"))
+    digests = {}
+    for part, pattern in DIGESTS.items():
+        lines = ""
+        for name in (name for name in names if re.fullmatch(pattern, name)):
             try:
-                lines[part].append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
+                digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
             except OSError as error:
-                raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    digests = {part: hashlib.sha256("".join(lines[part]).encode()).hexdigest() for part in lines}
-    return {part: digest if lines[part] else None for part, digest in digests.items()}
+                raise DataError(f"{folder / name}: cannot be read ({error.strerror})") from error
+            lines += f"{name} {digest}\n"
+        digests[part] = hashlib.sha256(lines.encode()).hexdigest() if lines else None
+    return digests
 
 
 def shown_step(shape):

@@ -39,6 +39,17 @@ def is_reference(name):
 
 
 @contextlib.contextmanager
+def named(path, fault):
+    """Let what goes wrong with a file be a StateError, in one line."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        text = f"{relative(path)}: {fault}: {reason or type(error).__name__}"
+        raise StateError(text) from error
+
+
+@contextlib.contextmanager
 def whole(path):
     """Give a file to write beside a path; it gets that name when it is whole and on the disk.
 
@@ -46,14 +57,12 @@ def whole(path):
     """
     beside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise StateError(f"{relative(path)}: cannot be written: {reason}") from error
+        with named(path, "cannot be written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield beside
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(beside, path)
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
@@ -73,17 +82,6 @@ def write_json(path, record):
 def write_table(path, table):
     """Write a data frame as CSV without its index, with numbers that read back the same."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-@contextlib.contextmanager
-def named(path, fault):
-    """Let what goes wrong with a file be a StateError, in one line."""
-    try:
-        yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        text = f"{relative(path)}: {fault}: {reason or type(error).__name__}"
-        raise StateError(text) from error
 
 
 def read_json(path):
@@ -113,13 +111,14 @@ def read_arrays(path, what, needed):
 def publish(partial, final):
     """Give a finished folder its name, in place of an older one, which stays if that fails."""
     old = final.with_name(f".{final.name}.old")
-    try:
+    with named(final, "cannot be written"):
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
             os.replace(final, old)
-        os.replace(partial, final)
-    except OSError as error:
-        if old.exists() and not final.exists():
-            os.replace(old, final)
-        raise StateError(f"{final}: cannot be written: {error.strerror or error}") from error
+        try:
+            os.replace(partial, final)
+        except OSError:
+            if old.exists():
+                os.replace(old, final)
+            raise
     shutil.rmtree(old, ignore_errors=True)

@@ -22,19 +22,15 @@ def published_displacement(rng, shape, ranges):
     """
     angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [ranges.rotation, ranges.shear])
     moved = rng.uniform(-ranges.shift, ranges.shift, 2) * shape
-    row_scale, column_scale = rng.uniform(1 - ranges.zoom, 1 + ranges.zoom, 2)
-    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    shear_matrix = [[1, -np.sin(slant)], [0, np.cos(slant)]]
-    matrix = rotate @ shear_matrix @ np.diag([row_scale, column_scale])
-    return _affine(shape, matrix, rotate @ moved, flip_columns=rng.random() < 0.5)
+    scales = rng.uniform(1 - ranges.zoom, 1 + ranges.zoom, 2)
+    return _affine(shape, rng.random() < 0.5, angle, scales, slant, moved)
 
 
 def rigid_displacement(rng, shape, *, scale):
     """Draw any rotation, flips of rows and columns, and one change of scale of at most `scale`."""
-    angle = rng.uniform(0, 2 * np.pi)
-    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    angle, factor = rng.uniform(0, 2 * np.pi), rng.uniform(1 - scale, 1 + scale)
     # A flip of the rows is a flip of the columns and half a turn, which the rotation holds.
-    return _affine(shape, rotate * rng.uniform(1 - scale, 1 + scale), 0, rng.random() < 0.5)
+    return _affine(shape, rng.random() < 0.5, angle, [factor, factor])
 
 
 def elastic_displacement(rng, shape, *, sigma):
@@ -84,11 +80,10 @@ def online_copy(image, labels, settings, rng):
     return image, labels
 
 
-def _affine(shape, matrix, offset, flip_columns):
+def _affine(shape, flip_columns, angle, scales, slant=0, moved=(0, 0)):
     """Displacement of an affine map of the centred coordinates, then a flip of the columns."""
-    centre = (np.reshape(shape, (2, 1, 1)) - 1) / 2
-    grid = np.indices(shape) - centre
-    source = np.einsum("ij,jrc->irc", matrix, grid) + np.reshape(offset, (-1, 1, 1))
-    if flip_columns:
-        source = source[:, :, ::-1]
-    return source - grid
+    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = rotate @ [[1, -np.sin(slant)], [0, np.cos(slant)]] @ np.diag(scales)
+    grid = np.indices(shape) - (np.reshape(shape, (2, 1, 1)) - 1) / 2
+    source = np.einsum("ij,jrc->irc", matrix, grid) + np.reshape(rotate @ moved, (2, 1, 1))
+    return (source[:, :, ::-1] if flip_columns else source) - grid

@@ -73,16 +73,15 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     are never augmented. `folder` gets history.csv and checkpoints/ after each epoch, from which a
     restart goes on. `say` is told a line an epoch, and what is wrong with a checkpoint.
 
-    Returns the table of history.csv, a row an epoch: epoch, updates, learning_rate, loss and scores
-    of training and (val_) validation, seconds. Of a weighted loss, ``loss`` is weighted,
+    Returns the table of history.csv, a row an epoch. Of a weighted loss, ``loss`` is weighted,
     ``val_loss`` is not, ``val_weighted_loss`` is. Where a loss or a weight stops being a number
     training ends with losses that are not finite (`diverged`).
     """
     weighted = is_weighted(settings, training[1], validation[1])
     batches = Batches(training, settings, seed, weighted)
-    record, length = Record(Path(folder), batches, say), batches.length
+    record = Record(Path(folder), batches, say)
     state, done = record.resume(), len(record.history)
-    batches.first = done * length
+    batches.first = done * batches.length
     say(f"{record.limit} updates at most; {done} epochs done before")
     if not record.is_finished():
         model.optimizer.build(model.trainable_variables)
@@ -96,9 +95,9 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
             batches,
             validation_data=(images, masks, *weights),
             validation_batch_size=1,
-            epochs=math.ceil(record.limit / length),
+            epochs=math.ceil(record.limit / batches.length),
             initial_epoch=done,
-            steps_per_epoch=length,
+            steps_per_epoch=batches.length,
             shuffle=False,
             verbose=0,
             callbacks=[record, keras.callbacks.TerminateOnNaN()],
@@ -121,10 +120,10 @@ class Batches(keras.utils.PyDataset):
         super().__init__(workers=int(os.environ.get("STUDY_THREADS") or 1))
         self.images, self.labels = training
         self.settings, self.seed, self.first, self.weighted = settings, seed, 0, weighted
-        copied = settings.augmentation.method in ("static", "repeat")
-        self.items = len(self.images) * (settings.augmentation.copies if copied else 1)
-        passes = max(1, self.items // settings.training.batch)
-        self.length = settings.training.epoch_updates or passes
+        chosen, size = settings.augmentation, settings.training.batch
+        self.copies = chosen.copies if chosen.method in ("static", "repeat") else 1
+        self.items = len(self.images) * self.copies
+        self.length = settings.training.epoch_updates or max(1, self.items // size)
 
     def __getitem__(self, index):
         """Make the batch of an update."""
@@ -136,10 +135,9 @@ class Batches(keras.utils.PyDataset):
 
     def _sample(self, number):
         """Make the sample of a number since training began."""
-        method = self.settings.augmentation.method
-        epoch, position = divmod(number, self.items)
+        method, (epoch, position) = self.settings.augmentation.method, divmod(number, self.items)
         order = np.random.default_rng([self.seed, epoch]).permutation(self.items)
-        frame, copy = divmod(int(order[position]), self.items // len(self.images))
+        frame, copy = divmod(int(order[position]), self.copies)
         sample = self.images[frame], self.labels[frame]
         if method == "static":
             return static_copy(*sample, self.settings, seed=self.seed, frame=frame, copy=copy)
@@ -158,8 +156,7 @@ class Record(keras.callbacks.Callback):
     def __init__(self, folder, batches, say):
         super().__init__()
         self.table, self.history = folder / "history.csv", pd.DataFrame()
-        self.last = folder / "checkpoints" / "last.weights.h5"
-        self.best = self.last.with_name("best.weights.h5")
+        self.last, self.best = (folder / f"checkpoints/{n}.weights.h5" for n in ("last", "best"))
         self.batches, self.settings, self.say = batches, batches.settings.training, say
         self.limit = self.settings.updates or self.settings.epochs * batches.length
 
