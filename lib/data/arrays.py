@@ -23,11 +23,7 @@ def resample(images, labels, shape, grey=None):
 
 
 def resample_image(image, shape, grey=None):
-    """Bring an image of uint8 or uint16 to another shape, and its grey values to 0 to 1, float32.
-
-    Shrunk by a whole factor it is averaged over area, otherwise smoothed and interpolated. `grey`
-    are the values that become 0 and 1, else the smallest and largest of the type.
-    """
+    """Bring an image of uint8 or uint16 to a shape, and the values `grey` to 0 and 1, float32."""
     low, high = grey or (0, np.iinfo(image.dtype).max)
     rows, columns = image.shape
     if rows % shape[0] == 0 and columns % shape[1] == 0:
@@ -78,10 +74,7 @@ def full_labels(data, pairs):
 
 
 def load_side(data, pairs, settings, unknown=0):
-    """Make the arrays that a network gets for some frames: images, float32, and labels.
-
-    Labels are `UNKNOWN` up to `unknown` px, at 512 px, from the markers of cells that they miss.
-    """
+    """Make what a network gets for some frames: images, float32, and labels by `mark_unknown`."""
     images = np.stack([data.images[video][frame] for video, frame in pairs])
     labels, radius = full_labels(data, pairs), unknown * max(data.shape) / REFERENCE_SIZE
     for i, (video, frame) in enumerate(pairs):

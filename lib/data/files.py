@@ -16,7 +16,7 @@ NOTEBOOKS = ROOT / "notebooks"
 OUTPUTS = Path(os.environ.get("STUDY_OUTPUTS") or ROOT / "outputs")
 # What stands beside arms in tables of results and is no network: baselines, and perfect answers.
 REFERENCES = ("all_foreground", "image_blind", "local_variance", "previous_frame", "silver_truth")
-REFERENCES += ("perfect_mask", "perfect_gap")
+REFERENCES += ("perfect_mask", "perfect_gap")  # which may have a width behind it
 
 
 class StateError(Exception):
@@ -33,11 +33,6 @@ def relative(path):
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
 
 
-def is_reference(name):
-    """Whether a name stands for what is no network; perfect_gap may have a width behind it."""
-    return name in REFERENCES or name.startswith("perfect_gap")
-
-
 @contextlib.contextmanager
 def named(path, fault):
     """Let what goes wrong with a file be a StateError, in one line."""
@@ -51,10 +46,7 @@ def named(path, fault):
 
 @contextlib.contextmanager
 def whole(path):
-    """Give a file to write beside a path; it gets that name when it is whole and on the disk.
-
-    StateError if the folder is read-only or the disk is full; what was there before stays.
-    """
+    """Give a file to write beside a path, which replaces it when it is whole and on the disk."""
     beside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         with named(path, "cannot be written"):

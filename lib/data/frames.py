@@ -23,17 +23,32 @@ def refuse(path, text):
 
 
 def list_frames(folder, tell=refuse):
-    """List the frames of a data set, by video and in the order of time, from its files' names.
-
-    `tell` gets path and text of each fault.
-    """
-    stems = ["{}/t", *(f"{{}}_{stem}" for stem in LABELS.values())]
-    files, listed = {}, {}
-    for video in _videos(folder, tell):
+    """List the frames of each video in the order of time; `tell` gets path and text of a fault."""
+    try:
+        names = [path.name for path in folder.iterdir() if path.is_dir()]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
+    files, stems = {}, ["{}/t", *(f"{{}}_{stem}" for stem in LABELS.values())]
+    for video in sorted({name[:2] for name in names if re.fullmatch(r"\d\d(_ST|_GT)?", name)}):
         files[video] = [_numbered(folder / stem.format(video), tell) for stem in stems]
+    _check_names(folder, files, tell)
+    return {
+        video: [Frame(video, n, *(part.get(n) for part in parts)) for n in sorted(parts[0])]
+        for video, parts in files.items()
+    }
+
+
+def _check_names(folder, files, tell):
+    """Tell which images and labels are missing, by numbers of frames."""
     has_silver, has_gold = (any(parts[i] for parts in files.values()) for i in (1, 2))
-    if files and not has_silver and not has_gold:
-        tell(folder, _unlabelled(folder / min(files)))
+    if not has_silver and not has_gold and (files or any(folder.glob("*.[tT][iI][fF]*"))):
+        command = f"make predict IMAGE={shlex.quote(str(folder / min(files, default='')))}"
+        text = f"images without labels (01_ST/SEG or 01_GT/SEG); `{command}` finds cells in them"
+        tell(folder, text)
+    elif not files:
+        below = [path.parent for path in folder.glob("*/[0-9][0-9]_[SG]T")]
+        cure = below[0] if below else "the folder that holds 01 and 01_ST or 01_GT"
+        tell(folder, f"no videos 01, 02, ... in this folder; name {cure}")
     for video, (images, *labels) in files.items():
         if not images:
             tell(folder / video, "no images t000.tif, t001.tif, ... in this folder")
@@ -45,29 +60,6 @@ def list_frames(folder, tell=refuse):
         for part in labels:
             for number in sorted(set(part) - set(images)):
                 tell(part[number], "label without its image; add that or remove this")
-        parts = (images, *labels)
-        listed[video] = [Frame(video, n, *(part.get(n) for part in parts)) for n in sorted(images)]
-    return listed
-
-
-def _videos(folder, tell):
-    try:
-        names = [path.name for path in folder.iterdir() if path.is_dir()]
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
-    videos = {name[:2] for name in names if re.fullmatch(r"\d\d(_ST|_GT)?", name)}
-    if not videos and any(folder.glob("*.[tT][iI][fF]*")):
-        tell(folder, _unlabelled(folder))
-    elif not videos:
-        below = [path.parent for path in folder.glob("*/[0-9][0-9]_[SG]T")]
-        cure = below[0] if below else "the folder that holds 01 and 01_ST or 01_GT"
-        tell(folder, f"no videos 01, 02, ... in this folder; name {cure}")
-    return sorted(videos)
-
-
-def _unlabelled(folder):
-    command = f"make predict IMAGE={shlex.quote(str(folder))}"
-    return f"images without labels (01_ST/SEG or 01_GT/SEG); `{command}` finds cells in them"
 
 
 def _some(numbers):
@@ -91,10 +83,7 @@ def _numbered(stem, tell):
 
 
 def read_frames(folder, tell=refuse):
-    """Open each file of a data set once: yield frame, and by name its image and those of `LABELS`.
-
-    `tell` gets path and text of each fault.
-    """
+    """Open each file once: yield each frame, and by name its image and those of `LABELS`."""
     first = shape = None
     for frame in sum(list_frames(folder, tell).values(), []):
         parts = {}
@@ -103,7 +92,7 @@ def read_frames(folder, tell=refuse):
             try:
                 if part == "image":
                     parts[part] = image = read_image(path)
-                    kind, shape = _kind(image), image.shape
+                    kind, shape = f"{image.dtype} of shape {image.shape}", image.shape
                     first = first or (kind, path.relative_to(folder))
                     if kind != first[0]:
                         text = f"{kind}, but {first[1]} is {first[0]}"
@@ -115,15 +104,12 @@ def read_frames(folder, tell=refuse):
         yield frame, parts
 
 
-def _kind(image):
-    return f"{image.dtype} of shape {image.shape}"
-
-
 def read_image(path):
     """Read a TIFF of one channel, uint8 or uint16 of shape (M, N); DataError if it is none."""
     image, photometric = _read(path)
     if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
-        refuse(path, f"{_kind(image)}; save it as one plane of 8 or 16 bit grey")
+        kind = f"{image.dtype} of shape {image.shape}"
+        refuse(path, f"{kind}; save it as one plane of 8 or 16 bit grey")
     if photometric == tifffile.PHOTOMETRIC.PALETTE:
         refuse(path, "indices into a palette; save it as one plane of grey")
     from_white = photometric == tifffile.PHOTOMETRIC.MINISWHITE
@@ -161,11 +147,7 @@ def _read(path):
 
 
 def write_results(folder, video, cells):
-    """Write predicted cells as the challenge wants them: ``01_RES/mask000.tif``, ``res_track.txt``.
-
-    `cells` has ids, (M, N), by number of the frame. What was in the folder of the video goes; it is
-    returned. ValueError where ids do not fit, StateError where nothing can be written.
-    """
+    """Write predicted cells, ids by number of the frame, as the challenge wants them, anew."""
     final = Path(folder) / f"{video}_RES"
     if not cells or not all(0 <= ids.min() <= ids.max() <= UNKNOWN for ids in cells.values()):
         raise ValueError(f"video {video}: no frames, or an id that is not from 1 to {UNKNOWN}")

@@ -55,8 +55,7 @@ def phantom_video(seed, frames, shape):
         split, apart = divides[ids] <= frame, 0.45 * RADIUS * np.exp(6.28j * rng.random())
         first = count + 2 * ids[split]  # of two daughters, the other one is the id before
         ids = np.concatenate([ids[~split], first, first - 1])
-        mothers = centres[split]
-        centres = np.concatenate([centres[~split], mothers + apart, mothers - apart])
+        centres = np.concatenate([centres[~split], centres[split] + apart, centres[split] - apart])
         away = centres[:, None] - centres
         push = np.clip(1.7 * RADIUS - np.abs(away), 0, None) * away / np.maximum(np.abs(away), 1)
         centres += MOTION * ([1, 1j] @ rng.standard_normal((2, ids.size)))

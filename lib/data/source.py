@@ -20,9 +20,8 @@ URL = "https://data.celltrackingchallenge.net/training-datasets/{name}.zip"
 CONNECT_S, READ_S = 10, 60
 UNPACKED_LIMIT = 8 * 2**30  # bytes, against archives made to fill a disk
 NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
-# A folder that holds ``01``, ``01_ST`` and so on; its kind is folder, download or phantom, origin
-# says that in words without a path of this machine, pixel is in micrometres or 0 where unknown,
-# and why says why there is a phantom.
+# A folder that holds ``01``, ``01_ST`` and so on; its kind is folder, download or phantom, pixel
+# is in micrometres or 0 where unknown, why is that of a phantom. Nothing else has a path in it.
 Source = namedtuple("Source", "kind folder name origin pixel why", defaults=(0, ""))
 
 
@@ -34,9 +33,8 @@ def find_source(data, *, kind=None):
     """Find the images, and download them or write the phantom where that is needed.
 
     ``auto`` takes data.folder, else the folder in ``DIC_HELA_DIR`` (for DIC-C2DH-HeLa only), else
-    an earlier download, else a download, and without a network the phantom. `data` is that section
-    of the settings, `kind` what an earlier search found, in place of data.source. DataError if a
-    folder is not there or a download fails, other than for want of a network.
+    an earlier download, else a download, and without a network the phantom. `kind` is what an
+    earlier search found, in place of data.source.
     """
     wanted, why = kind or data.source, "data.source asks for it"
     if wanted in ("auto", "folder"):
@@ -72,7 +70,7 @@ def find_source(data, *, kind=None):
     seed, frames, (rows, columns) = data.phantom_seed, data.phantom_frames, data.phantom_size
     target = cache / f"phantom-{seed}-{frames}x{rows}x{columns}-{code}"
     drawing = {"seed": seed, "frames": frames, "shape": (rows, columns)}
-    _write_once(target, lambda folder: phantom.write_phantom(folder, **drawing))
+    _write_once(target, functools.partial(phantom.write_phantom, **drawing))
     return Source("phantom", target, data.name, f"seed {seed}", why=why)
 
 
@@ -113,10 +111,8 @@ def _download(name, folder):
         lost = isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) in NO_ROUTE
         if isinstance(error, ConnectTimeout) or lost and not isinstance(error, ProxyError):
             raise NoNetworkError(reason) from error
-        raise DataError(
-            f"{url}: not downloaded, {type(error).__name__}: {reason}; mend that, name a folder in "
-            "data.folder, or set data.source: phantom"
-        ) from error
+        text = f"{url}: not downloaded, {type(error).__name__}: {reason}; mend that, name a folder "
+        raise DataError(text + "in data.folder, or set data.source: phantom") from error
     unzip(archive, folder.parent, url)
     if not folder.is_dir():
         raise DataError(f"{url}: the archive holds no folder {name}; correct data.name")

@@ -14,9 +14,9 @@ def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
 
     It is that of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), padded. `shape` are rows
     and columns, px, each a multiple of 2**depth; the output has `maps` channels, float32 logits.
-    The first level has `filters` channels, each level down twice as many. `dropout` is the rate of
-    the two upper levels, twice this two levels further down, three times four levels down: 0.1
-    gives the original's .1 to .3. Normalisation is none or batch, before each ReLU.
+    `filters` are the channels of the first level, doubled with each level down. `dropout` is the
+    rate of the upper two, doubled two levels down, tripled four down: 0.1 gives the original's .1
+    to .3. Normalisation is none or batch, before each ReLU.
 
     Without `skip`, the network no_skip, a level of the decoder repeats rows and columns instead of
     an up-convolution, and its first convolution halves the channels. Unlike in SegNet no indices of
@@ -71,14 +71,7 @@ def count_convolutions(model):
 
 
 def _encoder(shape, depth, pools, **block):
-    """Build the way down: the image, what the bottom makes, and each level before its pooling.
-
-    Only the first `pools` levels are pooled; for each of the others the bottom is dilated by a
-    further factor of 2, so that it sees about as far as after pooling.
-    """
-    # Three levels would do for aspp, but then the networks would not take the same images.
-    if min(shape) < 1 or any(side % 2**depth for side in shape):
-        raise ValueError(f"an image of {shape[0]} x {shape[1]} px cannot be halved {depth} times")
+    """Build the way down: the image, what the bottom makes, and each level before its pooling."""
     image = features = keras.Input((*shape, 1), name="image")
     levels = []
     for level in range(depth):
@@ -86,6 +79,7 @@ def _encoder(shape, depth, pools, **block):
         levels.append(features)
         if level < pools:
             features = layers.MaxPooling2D(2, name=f"down{level}_pool")(features)
+    # Dilated for each level without pooling, the bottom sees about as far as after pooling.
     features = _block(features, "bottom", depth, dilation=2 ** (depth - pools), **block)
     return image, features, levels
 
