@@ -1,7 +1,5 @@
 """The networks of the study: the U-Net, and two others of about as many parameters."""
 
-import functools
-
 import keras
 from keras import layers
 
@@ -17,10 +15,6 @@ def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
     `filters` are the channels of the first level, doubled with each level down. `dropout` is the
     rate of the upper two, doubled two levels down, tripled four down: 0.1 gives the original's .1
     to .3. Normalisation is none or batch, before each ReLU.
-
-    Without `skip`, the network no_skip, a level of the decoder repeats rows and columns instead of
-    an up-convolution, and its first convolution halves the channels. Unlike in SegNet no indices of
-    the max-pooling are carried across. Of four levels it has about 9 % fewer parameters.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
     image, features, levels = _encoder(shape, depth, pools=depth, **block)
@@ -35,6 +29,15 @@ def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
         features = _block(features, name, level, **block)
     logits = layers.Conv2D(maps, **LOGITS)(features)
     return keras.Model(image, logits, name="unet" if skip else "no_skip")
+
+
+def no_skip(shape, **options):
+    """Build the U-Net without skip connections, of four levels with about 9 % fewer parameters.
+
+    A level of the decoder repeats rows and columns instead of an up-convolution, and its first
+    convolution halves the channels. Unlike in SegNet no indices of the pooling are carried across.
+    """
+    return unet(shape, skip=False, **options)
 
 
 def aspp(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
@@ -61,7 +64,7 @@ def aspp(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
     return keras.Model(image, logits, name="aspp")
 
 
-NETWORKS = {"unet": unet, "no_skip": functools.partial(unet, skip=False), "aspp": aspp}
+NETWORKS = {"unet": unet, "no_skip": no_skip, "aspp": aspp}
 
 
 def count_convolutions(model):

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections import namedtuple
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,7 @@ def open_task(folder="", *, params_file, arm, fold, seed, updates):
         raise files.StateError(f"{path}: not the settings of a run: {reason}") from error
     split = runs.split_of(settings, fold, record)
     if settings.evaluation.side == "validation":
-        split = replace(split, test=split.validation[1::2])
+        split = split._replace(test=split.validation[1::2])
     return Task(Path(folder), arm, fold, seed, settings, record, split)
 
 
