@@ -39,9 +39,8 @@ def named(path, fault):
     try:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        text = f"{relative(path)}: {fault}: {reason or type(error).__name__}"
-        raise StateError(text) from error
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise StateError(f"{relative(path)}: {fault}: {reason.splitlines()[0]}") from error
 
 
 @contextlib.contextmanager

@@ -17,8 +17,7 @@ def make_split(fold, labelled, *, test_share, validation_share, seed):
     `test_share` of all, rounded up; ``01to02`` trains on video 01 and tests on video 02. The last
     `validation_share` of the training side, rounded down but at least one frame, is to choose on.
     """
-    every = sorted((video, number) for video, numbers in labelled.items() for number in numbers)
-    rest = every
+    rest = every = sorted((video, n) for video, numbers in labelled.items() for n in numbers)
     # Exact fractions: 0.1 * 30 is more than 3 in floating point.
     count = math.ceil(Fraction(str(test_share)) * len(every))
     if fold == "last":
