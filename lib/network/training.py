@@ -67,8 +67,7 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     epoch. Returns the table of history.csv: of a weighted loss ``loss`` and ``val_weighted_loss``
     are weighted, ``val_loss`` is not; losses of a network that is lost (`diverged`) are not finite.
     """
-    weighted = is_weighted(settings, training[1], validation[1])
-    batches = Batches(training, settings, seed, weighted)
+    batches = Batches(training, settings, seed, is_weighted(settings, training[1], validation[1]))
     record = Record(Path(folder), batches, say)
     state, done = record.resume(), len(record.history)
     batches.first = done * batches.length
@@ -77,7 +76,7 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
         model.optimizer.build(model.trainable_variables)
         if state:
             model.load_weights(state)
-        masks, *weights = target(validation[1], settings, weighted)
+        masks, *weights = target(validation[1], settings, batches.weighted)
         images = validation[0][..., None]
         # Metrics make their variables; in an update TensorFlow would have to trace it again.
         model.compute_metrics(images[:1], masks[:1], masks[:1])
@@ -139,7 +138,8 @@ class Record(keras.callbacks.Callback):
     def __init__(self, folder, batches, say):
         super().__init__()
         self.table, self.history = folder / "history.csv", pd.DataFrame()
-        self.last, self.best = (folder / f"checkpoints/{n}.weights.h5" for n in ("last", "best"))
+        self.last = folder / "checkpoints" / "last.weights.h5"
+        self.best = self.last.with_name("best.weights.h5")
         self.batches, self.settings, self.say = batches, batches.settings.training, say
         self.limit = self.settings.updates or self.settings.epochs * batches.length
 
