@@ -23,11 +23,7 @@ def resample(images, labels, shape, grey=None):
 
 
 def resample_image(image, shape, grey=None):
-    """Bring an image of uint8 or uint16 to another shape, and its grey values to 0 to 1, float32.
-
-    Shrunk by a whole factor it is averaged over area, otherwise smoothed and interpolated. `grey`
-    are the values that become 0 and 1, else the smallest and largest of the type.
-    """
+    """Bring an image of uint8 or uint16 to a shape, and the values `grey` to 0 and 1, float32."""
     low, high = grey or (0, np.iinfo(image.dtype).max)
     rows, columns = image.shape
     if rows % shape[0] == 0 and columns % shape[1] == 0:
@@ -77,25 +73,19 @@ def full_labels(data, pairs):
     return np.stack([data.labels[video][frame] for video, frame in pairs])
 
 
-def load_side(data, pairs, settings, labels=None):
-    """Make the arrays that a network gets for some frames: images, float32, and labels."""
+def load_side(data, pairs, settings, unknown=0):
+    """Make what a network gets for some frames: images, float32, and labels by `mark_unknown`."""
     images = np.stack([data.images[video][frame] for video, frame in pairs])
-    labels = full_labels(data, pairs) if labels is None else labels
+    labels, radius = full_labels(data, pairs), unknown * max(data.shape) / REFERENCE_SIZE
+    for i, (video, frame) in enumerate(pairs):
+        if radius and frame in data.markers[video]:
+            labels[i] = mark_unknown(labels[i], data.markers[video][frame], radius)
     shape = network_shape(data.shape, settings.image.size, settings.model.depth)
     images, labels = resample(images, labels, shape, data.record.get("grey"))
     return normalise_frames(images) if settings.image.normalise == "frame" else images, labels
 
 
 def load_training_sides(data, split, settings):
-    """Make what a network learns from and what it is validated on, as by `load_side` each.
-
-    Labels are `UNKNOWN` up to training.unknown from the markers of cells that they miss, too.
-    """
-    radius, sides = settings.training.unknown * max(data.shape) / REFERENCE_SIZE, []
-    for pairs in (split.train, split.validation):
-        labels = full_labels(data, pairs)
-        for i, (video, frame) in enumerate(pairs):
-            if radius and frame in data.markers[video]:
-                labels[i] = mark_unknown(labels[i], data.markers[video][frame], radius)
-        sides.append(load_side(data, pairs, settings, labels))
-    return sides
+    """Make what a network learns from and what it is validated on, as by `load_side` each."""
+    sides, unknown = (split.train, split.validation), settings.training.unknown
+    return [load_side(data, pairs, settings, unknown) for pairs in sides]

@@ -1,4 +1,4 @@
-"""A data set read whole, and which one it is: checksums of its files against the published ones."""
+"""A data set read whole: which one it is, by checksums of its files, and what is wrong with it."""
 
 import hashlib
 import re
@@ -8,9 +8,13 @@ import numpy as np
 
 from lib.data.arrays import UNKNOWN, full_labels, is_missed, spread
 from lib.data.files import DataError
-from lib.data.frames import list_frames, read_frames, read_image, stop_at
+from lib.data.frames import list_frames, read_frames, read_image
 from lib.data.source import HELA, find_source
 
+FRAGMENT = 0.01  # of the largest piece; cells of one data set differ by less
+# Of marker pixels, those in a cell that has this marker alone; .92 to 1 in the published silver
+# truth, .5 after a transpose.
+AGREEMENT = 0.85
 SHOWN = 256  # px, longer side of the frames that are kept to be shown
 # The files that each digest stands for, relative to the folder of the data set.
 DIGESTS = {
@@ -18,7 +22,6 @@ DIGESTS = {
     "silver": r"\d\d_ST/SEG/man_seg.*\.(?i:tiff?)",
     "gold": r"\d\d_GT/(.*\.(?i:tiff?)|(.*/)?man_track\.txt)",
 }
-
 # Of the published results. The challenge revises its annotations, so that another digest is a
 # revision to record and not an error.
 PUBLISHED_DIGESTS = {
@@ -32,10 +35,7 @@ PUBLISHED_DIGESTS = {
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set in memory; labels are the cells of the silver truth.
-
-    Without one, of the gold truth; the rest is then `UNKNOWN` unless every marker is outlined.
-    """
+    """A data set in memory; labels are cells of the silver or else, with `UNKNOWN`, gold truth."""
 
     record: dict  # from `data_record`
     images: dict  # of each video, (F, M, N), uint8 or uint16
@@ -55,21 +55,17 @@ class DataSet:
 
 
 def open_data(data, *, kind=None):
-    """Find a data set as `find_source` does, and read it whole into a `DataSet`.
-
-    DataError names the first file that is missing, broken, or not as the first image is.
-    """
+    """Find a data set as `find_source` does, and read it whole; a faulty file is a DataError."""
     source = find_source(data, kind=kind)
-    record, faults = data_record(source), []
+    record = data_record(source)
     images, labels, gold, markers = ({video: {} for video in record["frames"]} for _ in range(4))
     unknown = np.full(record["shape"], UNKNOWN)
-    for (video, number, *_), parts in read_frames(source.folder, faults):
-        stop_at(faults)
+    for (video, number, *_), parts in read_frames(source.folder):
         for part, by_video in (("image", images), ("gold", gold), ("markers", markers)):
             if part in parts:
                 by_video[video][number] = parts[part]
         known, marked = parts.get(record["truth"], unknown), parts.get("markers")
-        if record["truth"] == "gold":
+        if record["truth"] == "gold":  # background is known where every marker is outlined
             whole = marked is not None and not is_missed(known, marked)[np.unique(marked)[1:]].any()
             known = known if whole else np.where(known > 0, known, UNKNOWN)
         labels[video][number] = known
@@ -79,20 +75,13 @@ def open_data(data, *, kind=None):
 
 
 def data_record(source):
-    """Say which data set it is, for data.json and the record of a run.
-
-    Grey are the values that become 0 and 1, and known tells whether the images are those published.
-    """
+    """Say which data set it is, for data.json; grey are the values that become 0 and 1."""
     videos, digests = list_frames(source.folder), _digests(source.folder)
     every = [frame for frames in videos.values() for frame in frames]
     truth = "silver" if any(frame.silver for frame in every) else "gold"
     image, phantom = read_image(every[0].image), source.kind == "phantom"
     published = {} if phantom else PUBLISHED_DIGESTS.get(source.name, {})
     same = {True: "as published here", False: "another revision"}
-    revision = {
-        part: same[digest == published[part]] if digest and published else "nothing to compare"
-        for part, digest in digests.items()
-    }
     known = digests["images"] == published.get("images")
     words = "the real images" if known else "unknown revision or another set under this name"
     label = f"{source.name}, {words} ({source.origin})"
@@ -105,8 +94,8 @@ def data_record(source):
         "why": source.why,
         "frames": {video: len(frames) for video, frames in videos.items()},
         "labelled": {
-            video: [frame.number for frame in videos[video] if getattr(frame, truth)]
-            for video in videos
+            video: [frame.number for frame in frames if getattr(frame, truth)]
+            for video, frames in videos.items()
         },
         "truth": truth,
         "shape": list(image.shape),
@@ -115,7 +104,10 @@ def data_record(source):
         "pixel": source.pixel,
         "digests": digests,
         "known": known,
-        "revision": revision,
+        "revision": {
+            part: same[digest == published[part]] if digest and published else "nothing to compare"
+            for part, digest in digests.items()
+        },
     }
 
 
@@ -131,16 +123,67 @@ def _grey(dtype, frames):
 
 def _digests(folder):
     """Digest names and checksums of the files of each part; None where there are none."""
-    lines = {part: [] for part in DIGESTS}
-    files = {path.relative_to(folder).as_posix(): path for path in folder.glob("[0-9][0-9]*/**/*")}
-    for name, path in sorted(files.items()):
-        for part in (part for part in DIGESTS if re.fullmatch(DIGESTS[part], name)):
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("[0-9][0-9]*/**/*"))
+    digests = {}
+    for part, pattern in DIGESTS.items():
+        lines = ""
+        for name in (name for name in names if re.fullmatch(pattern, name)):
             try:
-                lines[part].append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
+                digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
             except OSError as error:
-                raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    digests = {part: hashlib.sha256("".join(lines[part]).encode()).hexdigest() for part in lines}
-    return {part: digest if lines[part] else None for part, digest in digests.items()}
+                raise DataError(f"{folder / name}: cannot be read ({error.strerror})") from error
+            lines += f"{name} {digest}\n"
+        digests[part] = hashlib.sha256(lines.encode()).hexdigest() if lines else None
+    return digests
+
+
+def check_data(source):
+    """Open every image, label and marker of a data set; list faults and warnings, a line each."""
+    faults, warnings, frames = [], [], []
+    for frame, parts in read_frames(source.folder, lambda *fault: faults.append(fault)):
+        frames.append(frame)
+        if (image := parts.get("image")) is not None and image.min() == image.max():
+            warnings.append((frame.image, f"every pixel is {image.min()}; is the image empty?"))
+        for part in {"silver", "gold"} & set(parts):
+            if text := _seems(parts[part], parts.get("markers")):
+                warnings.append((getattr(frame, part), text))
+    if frames and not any(frame.silver for frame in frames):
+        known = f"{sum(bool(frame.gold) for frame in frames)} of {len(frames)}"
+        text = f"no silver truth; gold truth alone, of {known} frames, is learnt from, and what "
+        warnings.append((source.folder, text + "nobody outlined is unknown"))
+    return _grouped(faults), _grouped(warnings)
+
+
+def _seems(cells, markers):
+    """Say what the labels of a frame look like, where that is not one id a cell."""
+    from skimage.measure import label  # here, since it takes its time
+
+    count = len(np.unique(cells[cells > 0]))
+    pieces = np.bincount(label(cells, background=0).ravel())[1:]
+    small = (pieces < FRAGMENT * pieces.max()).sum()
+    if count == 1 and (len(pieces) > 1 or cells.max() == 255):
+        return "one id for all cells, a mask; give each cell an id of its own"
+    if small > 20 and 2 * small > len(pieces):
+        return "more fragments than cells; resize labels without interpolation (nearest neighbour)"
+    if markers is None:
+        return ""
+    names, of = np.unique(markers[markers > 0], return_inverse=True)
+    table = np.zeros((len(names), int(cells.max()) + 1))  # pixels, by marker and cell
+    np.add.at(table, (of, cells[markers > 0]), 1)
+    best, covered = table[:, 1:].argmax(axis=1), table[:, 1:].max(axis=1)
+    alone = np.bincount(best[covered > 0], minlength=len(table[0]))[best] == 1
+    agreement = (alone * covered / table.sum(axis=1)).sum() / min(len(names), count)
+    miss = "cells miss the markers of this frame; are frames swapped, or rows and columns?"
+    return miss if agreement < AGREEMENT else ""
+
+
+def _grouped(found):
+    """Write a line for each text about files of a folder: the first of them, and how many."""
+    groups = {}
+    for path, text in found:
+        groups.setdefault((path.parent, text), []).append(path)
+    more = {key: f" and {len(paths) - 1} more" * (len(paths) > 1) for key, paths in groups.items()}
+    return [f"{paths[0]}{more[key]}: {key[1]}" for key, paths in groups.items()]
 
 
 def shown_step(shape):

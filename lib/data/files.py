@@ -16,7 +16,7 @@ NOTEBOOKS = ROOT / "notebooks"
 OUTPUTS = Path(os.environ.get("STUDY_OUTPUTS") or ROOT / "outputs")
 # What stands beside arms in tables of results and is no network: baselines, and perfect answers.
 REFERENCES = ("all_foreground", "image_blind", "local_variance", "previous_frame", "silver_truth")
-REFERENCES += ("perfect_mask", "perfect_gap")
+REFERENCES += ("perfect_mask", "perfect_gap")  # which may have a width behind it
 
 
 class StateError(Exception):
@@ -33,27 +33,27 @@ def relative(path):
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
 
 
-def is_reference(name):
-    """Whether a name stands for what is no network; perfect_gap may have a width behind it."""
-    return name in REFERENCES or name.startswith("perfect_gap")
+@contextlib.contextmanager
+def named(path, fault):
+    """Let what goes wrong with a file be a StateError, in one line."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise StateError(f"{relative(path)}: {fault}: {reason.splitlines()[0]}") from error
 
 
 @contextlib.contextmanager
 def whole(path):
-    """Give a file to write beside a path; it gets that name when it is whole and on the disk.
-
-    StateError if the folder is read-only or the disk is full; what was there before stays.
-    """
+    """Give a file to write beside a path, which replaces it when it is whole and on the disk."""
     beside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise StateError(f"{relative(path)}: cannot be written: {reason}") from error
+        with named(path, "cannot be written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield beside
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(beside, path)
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
@@ -73,17 +73,6 @@ def write_json(path, record):
 def write_table(path, table):
     """Write a data frame as CSV without its index, with numbers that read back the same."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-@contextlib.contextmanager
-def named(path, fault):
-    """Let what goes wrong with a file be a StateError, in one line."""
-    try:
-        yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        text = f"{relative(path)}: {fault}: {reason or type(error).__name__}"
-        raise StateError(text) from error
 
 
 def read_json(path):
@@ -113,13 +102,14 @@ def read_arrays(path, what, needed):
 def publish(partial, final):
     """Give a finished folder its name, in place of an older one, which stays if that fails."""
     old = final.with_name(f".{final.name}.old")
-    try:
+    with named(final, "cannot be written"):
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
             os.replace(final, old)
-        os.replace(partial, final)
-    except OSError as error:
-        if old.exists() and not final.exists():
-            os.replace(old, final)
-        raise StateError(f"{final}: cannot be written: {error.strerror or error}") from error
+        try:
+            os.replace(partial, final)
+        except OSError:
+            if old.exists():
+                os.replace(old, final)
+            raise
     shutil.rmtree(old, ignore_errors=True)

@@ -10,74 +10,56 @@ import numpy as np
 import tifffile
 
 from lib.data.arrays import UNKNOWN
-from lib.data.files import DataError, StateError, publish
+from lib.data.files import DataError, named, publish
 
 LABELS = {"silver": "ST/SEG/man_seg", "gold": "GT/SEG/man_seg", "markers": "GT/TRA/man_track"}
 # Files of one frame; None where it has no silver truth, gold truth or markers.
 Frame = namedtuple("Frame", ["video", "number", "image", *LABELS])
 
 
-def list_frames(folder, faults=None):
-    """List the frames of a data set, by video and in the order of time, from its files' names.
-
-    `faults` gets a pair of path and text for each fault; without it the first one is raised.
-    """
-    found, listed = [] if faults is None else faults, {}
-    files = {
-        video: [
-            _numbered(folder / name, found)
-            for name in (f"{video}/t", *(f"{video}_{name}" for name in LABELS.values()))
-        ]
-        for video in _videos(folder, found)
-    }
-    has_silver, has_gold = (any(parts[i] for parts in files.values()) for i in (1, 2))
-    if files and not has_silver and not has_gold:
-        found.append((folder, _unlabelled(folder / min(files))))
-    for video, (images, *labels) in files.items():
-        if not images:
-            found.append((folder / video, "no images t000.tif, t001.tif, ... in this folder"))
-        elif gap := set(range(max(images))) - set(images):
-            text = f"no frame {_some(gap)}; number the images from 0 without a gap"
-            found.append((folder / video, text))
-        if has_silver and (bare := set(images) - set(labels[0])):
-            text = f"no silver truth of frame {_some(bare)}; add it, or take away all folders _ST"
-            found.append((folder / f"{video}_ST", f"{text} to learn from the gold truth"))
-        for part in labels:
-            for number in sorted(set(part) - set(images)):
-                found.append((part[number], "label without its image; add that or remove this"))
-        listed[video] = [
-            Frame(video, number, images[number], *(part.get(number) for part in labels))
-            for number in sorted(images)
-        ]
-    if faults is None:
-        stop_at(found)
-    return listed
+def refuse(path, text):
+    """Raise a fault of a file as DataError."""
+    raise DataError(f"{path}: {text}")
 
 
-def stop_at(faults):
-    """Raise the first of the faults, if there are any."""
-    if faults:
-        raise DataError("{}: {}".format(*faults[0]))
-
-
-def _videos(folder, faults):
+def list_frames(folder, tell=refuse):
+    """List the frames of each video in the order of time; `tell` gets path and text of a fault."""
     try:
         names = [path.name for path in folder.iterdir() if path.is_dir()]
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
-    videos = {name[:2] for name in names if re.fullmatch(r"\d\d(_ST|_GT)?", name)}
-    if not videos and any(folder.glob("*.[tT][iI][fF]*")):
-        faults.append((folder, _unlabelled(folder)))
-    elif not videos:
+    files, stems = {}, ["{}/t", *(f"{{}}_{stem}" for stem in LABELS.values())]
+    for video in sorted({name[:2] for name in names if re.fullmatch(r"\d\d(_ST|_GT)?", name)}):
+        files[video] = [_numbered(folder / stem.format(video), tell) for stem in stems]
+    _check_names(folder, files, tell)
+    return {
+        video: [Frame(video, n, *(part.get(n) for part in parts)) for n in sorted(parts[0])]
+        for video, parts in files.items()
+    }
+
+
+def _check_names(folder, files, tell):
+    """Tell which images and labels are missing, by numbers of frames."""
+    has_silver, has_gold = (any(parts[i] for parts in files.values()) for i in (1, 2))
+    if not has_silver and not has_gold and (files or any(folder.glob("*.[tT][iI][fF]*"))):
+        command = f"make predict IMAGE={shlex.quote(str(folder / min(files, default='')))}"
+        text = f"images without labels (01_ST/SEG or 01_GT/SEG); `{command}` finds cells in them"
+        tell(folder, text)
+    elif not files:
         below = [path.parent for path in folder.glob("*/[0-9][0-9]_[SG]T")]
         cure = below[0] if below else "the folder that holds 01 and 01_ST or 01_GT"
-        faults.append((folder, f"no videos 01, 02, ... in this folder; name {cure}"))
-    return sorted(videos)
-
-
-def _unlabelled(folder):
-    command = f"make predict IMAGE={shlex.quote(str(folder))}"
-    return f"images without labels (01_ST/SEG or 01_GT/SEG); `{command}` finds cells in them"
+        tell(folder, f"no videos 01, 02, ... in this folder; name {cure}")
+    for video, (images, *labels) in files.items():
+        if not images:
+            tell(folder / video, "no images t000.tif, t001.tif, ... in this folder")
+        elif gap := set(range(max(images))) - set(images):
+            tell(folder / video, f"no frame {_some(gap)}; number the images from 0 without a gap")
+        if has_silver and (bare := set(images) - set(labels[0])):
+            text = f"no silver truth of frame {_some(bare)}; add it, or take away all folders _ST"
+            tell(folder / f"{video}_ST", f"{text} to learn from the gold truth")
+        for part in labels:
+            for number in sorted(set(part) - set(images)):
+                tell(part[number], "label without its image; add that or remove this")
 
 
 def _some(numbers):
@@ -87,58 +69,49 @@ def _some(numbers):
 
 def numbered_images(folder):
     """List the images of a video's folder by number; empty where its name is none such as 01."""
-    faults = []
-    images = _numbered(folder / "t", faults) if re.fullmatch("[0-9]{2}", folder.name) else {}
-    stop_at(faults)
-    return images
+    return _numbered(folder / "t", refuse) if re.fullmatch("[0-9]{2}", folder.name) else {}
 
 
-def _numbered(stem, faults):
+def _numbered(stem, tell):
     found = {}
     for path in sorted(stem.parent.glob("*.*")):
         if match := re.fullmatch(rf"{stem.name}(\d{{2,4}})\.tiff?", path.name, re.IGNORECASE):
             other = found.setdefault(int(match[1]), path)
             if other != path:
-                faults.append((path, f"the same frame number as {other.name}; remove one of them"))
+                tell(path, f"the same frame number as {other.name}; remove one of them")
     return found
 
 
-def read_frames(folder, faults):
-    """Open each file of a data set once: yield frame, and by name its image and those of `LABELS`.
-
-    `faults` gets a pair of path and text for each fault.
-    """
+def read_frames(folder, tell=refuse):
+    """Open each file once: yield each frame, and by name its image and those of `LABELS`."""
     first = shape = None
-    for frame in sum(list_frames(folder, faults).values(), []):
+    for frame in sum(list_frames(folder, tell).values(), []):
         parts = {}
         for part in ("image", *LABELS):
             path = getattr(frame, part)
             try:
                 if part == "image":
                     parts[part] = image = read_image(path)
-                    kind, shape = _kind(image), image.shape
+                    kind, shape = f"{image.dtype} of shape {image.shape}", image.shape
                     first = first or (kind, path.relative_to(folder))
                     if kind != first[0]:
                         text = f"{kind}, but {first[1]} is {first[0]}"
-                        raise DataError(f"{text}; save all alike or take a video away")
+                        refuse(path, f"{text}; save all alike or take a video away")
                 elif path:
                     parts[part] = read_labels(path, shape)
             except DataError as error:
-                faults.append((path, str(error).removeprefix(f"{path}: ")))
+                tell(path, str(error).removeprefix(f"{path}: "))
         yield frame, parts
-
-
-def _kind(image):
-    return f"{image.dtype} of shape {image.shape}"
 
 
 def read_image(path):
     """Read a TIFF of one channel, uint8 or uint16 of shape (M, N); DataError if it is none."""
     image, photometric = _read(path)
     if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
-        raise DataError(f"{path}: {_kind(image)}; save it as one plane of 8 or 16 bit grey")
+        kind = f"{image.dtype} of shape {image.shape}"
+        refuse(path, f"{kind}; save it as one plane of 8 or 16 bit grey")
     if photometric == tifffile.PHOTOMETRIC.PALETTE:
-        raise DataError(f"{path}: indices into a palette; save it as one plane of grey")
+        refuse(path, "indices into a palette; save it as one plane of grey")
     from_white = photometric == tifffile.PHOTOMETRIC.MINISWHITE
     return np.iinfo(image.dtype).max - image if from_white else image
 
@@ -147,14 +120,14 @@ def read_labels(path, shape):
     """Read a label image as uint16, one id a cell; DataError if it is none or of another shape."""
     ids, _ = _read(path)
     if ids.shape != tuple(shape or ids.shape[:2]):
-        raise DataError(f"{path}: shape {ids.shape}; save it in that of the image, {shape}")
+        refuse(path, f"shape {ids.shape}; save it in that of the image, {shape}")
     if ids.dtype.kind not in "ui" or ids.min() < 0 or ids.max() > UNKNOWN:
-        what = f"{path}: {ids.dtype} from {ids.min()} to {ids.max()}"
-        raise DataError(f"{what}; save whole ids from 1 to {UNKNOWN - 1}, 16 bit")
+        what = f"{ids.dtype} from {ids.min()} to {ids.max()}"
+        refuse(path, f"{what}; save whole ids from 1 to {UNKNOWN - 1}, 16 bit")
     if (ids == UNKNOWN).any():
-        raise DataError(f"{path}: id {UNKNOWN} stands for unknown pixels; give that cell another")
+        refuse(path, f"id {UNKNOWN} stands for unknown pixels; give that cell another")
     if not ids.any():
-        raise DataError(f"{path}: no cell in it, every pixel is 0; give each cell an id")
+        refuse(path, "no cell in it, every pixel is 0; give each cell an id")
     return ids.astype(np.uint16)
 
 
@@ -174,25 +147,19 @@ def _read(path):
 
 
 def write_results(folder, video, cells):
-    """Write predicted cells as the challenge wants them: ``01_RES/mask000.tif``, ``res_track.txt``.
-
-    `cells` has ids, (M, N), by number of the frame. What was in the folder of the video goes; it is
-    returned. ValueError where ids do not fit, StateError where nothing can be written.
-    """
+    """Write predicted cells, ids by number of the frame, as the challenge wants them, anew."""
     final = Path(folder) / f"{video}_RES"
     if not cells or not all(0 <= ids.min() <= ids.max() <= UNKNOWN for ids in cells.values()):
         raise ValueError(f"video {video}: no frames, or an id that is not from 1 to {UNKNOWN}")
     partial = final.with_name(f".{final.name}.part")
     digits = 3 if max(cells) < 1000 else 4
-    try:
+    with named(partial, "cannot be written"):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for number, ids in cells.items():
             path = partial / f"mask{number:0{digits}d}.tif"
             tifffile.imwrite(path, ids.astype(np.uint16), compression="lzw")
         write_tracks(partial / "res_track.txt", cells)
-    except OSError as error:
-        raise StateError(f"{partial}: cannot be written: {error.strerror or error}") from error
     publish(partial, final)
     return final
 

@@ -17,8 +17,8 @@ RADIUS, MOTION, LEVEL, NOISE = 62, 5, 119, 3.5
 
 def write_phantom(folder, *, seed, frames, shape):
     """Write two videos in the challenge's layout, with silver truth and markers of every frame."""
-    for number in (0, 1):
-        name, cells = f"{number + 1:02d}", {}
+    for number, name in enumerate(("01", "02")):
+        cells = {}
         for frame, (image, labels) in enumerate(phantom_video(2 * seed + number, frames, shape)):
             cells[frame], depth = labels, _depth(labels)
             deepest = ndimage.maximum(depth, labels, np.arange(labels.max() + 1))[labels]
@@ -38,24 +38,24 @@ def phantom_video(seed, frames, shape):
     binning = max(1, -(-COARSEST // max(shape)))
     grid = tuple(side * binning for side in shape)
     scale = max(grid) / REFERENCE
+    fields = [rng.standard_normal(grid) for _ in range(4)]
+    for field, sigma in zip(fields, (2, 25, 25, 32), strict=True):
+        ndimage.gaussian_filter(field, sigma * scale, output=field, mode="wrap")
+    grain, right, down, patches = (field / field.std() for field in fields)
     rows, columns = np.indices(grid) / scale
-    grain, right, down, patches, light = (
-        _noise(rng, grid, s * scale) for s in (2, 25, 25, 32, 130)
-    )
     plane = columns + 10 * right + 1j * (rows + 10 * down)  # so that outlines are not round
     count = max(2, round(10 * grid[0] * grid[1] / max(grid) ** 2))
     ids, size = np.arange(1, count + 1), np.array([[grid[1]], [grid[0]]]) / scale
     centres = [1, 1j] @ (size * rng.uniform(0.25, 0.75, (2, count)))
     # By id: the frame of the division, the height, of which the flattest hardly shows, the grain.
-    divides = np.append(np.inf, frames * rng.permutation(np.linspace(0.1, 1.6, count)))
-    divides = np.append(divides, np.full(2 * count, np.inf))
-    heights, grains = np.exp(0.5 * rng.standard_normal((2, divides.size))) * [[90], [5]]
+    divides = np.full(3 * count + 1, np.inf)
+    divides[ids] = frames * rng.permutation(np.linspace(0.1, 1.6, count))
+    heights, grains = np.exp(0.5 * rng.standard_normal((2, divides.size))) * [[90], [4.5]]
     for frame in range(-20, frames):  # from -20 on, so that cells push each other apart before
         split, apart = divides[ids] <= frame, 0.45 * RADIUS * np.exp(6.28j * rng.random())
         first = count + 2 * ids[split]  # of two daughters, the other one is the id before
         ids = np.concatenate([ids[~split], first, first - 1])
-        mothers = centres[split]
-        centres = np.concatenate([centres[~split], mothers + apart, mothers - apart])
+        centres = np.concatenate([centres[~split], centres[split] + apart, centres[split] - apart])
         away = centres[:, None] - centres
         push = np.clip(1.7 * RADIUS - np.abs(away), 0, None) * away / np.maximum(np.abs(away), 1)
         centres += MOTION * ([1, 1j] @ rng.standard_normal((2, ids.size)))
@@ -63,27 +63,13 @@ def phantom_video(seed, frames, shape):
         if frame < 0:
             continue
         labels = _cells(plane, ids, centres, 0.41 + 0.18 * frame / max(1, frames - 1))
-        image, path = 5 * grain * np.clip(patches, 0, 2), np.zeros(grid)  # remains lie on the glass
-        border = np.exp(-_depth(labels) / (6 * scale))
-        for cell, centre in zip(ids, centres, strict=True):
-            inside = labels == cell
-            shift = int(centre.imag * scale), int(centre.real * scale) + 97 * cell
-            nucleus = np.abs(plane[inside] - centre) < 0.4 * RADIUS
-            texture = np.roll(grain, shift, (0, 1))[inside]  # moves with the cell
-            image[inside] = grains[cell] * np.where(nucleus, 0.5, 1) * texture
-            path[inside] = heights[cell] * (1 + 0.2 * nucleus - border[inside])
+        path = heights[labels] * (1 - np.exp(-_depth(labels) / (6 * scale)))  # of light; 0 on glass
         slope = sum(np.gradient(ndimage.gaussian_filter(path, 2 * scale), 1 / scale))
-        image += LEVEL + light + slope + NOISE * scale * rng.standard_normal(grid)
+        rough = np.where(labels > 0, grains[labels], 5 * np.clip(patches, 0, 2))  # remains on glass
+        image = LEVEL + slope + rough * grain + NOISE * scale * rng.standard_normal(grid)
         image = image.reshape(shape[0], binning, shape[1], binning).mean((1, 3))
         labels = labels[binning // 2 :: binning, binning // 2 :: binning]
         yield image.clip(0, 255).round().astype(np.uint8), labels.astype(np.uint16)
-        here = np.isin(ids, labels)  # gone is gone
-        ids, centres = ids[here], centres[here]
-
-
-def _noise(rng, grid, sigma):
-    noise = ndimage.gaussian_filter(rng.standard_normal(grid), sigma, mode="wrap")
-    return noise / noise.std()
 
 
 def _cells(plane, ids, centres, share):

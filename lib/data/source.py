@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections import namedtuple
 from pathlib import Path
 
 from lib.data.files import ROOT, DataError
@@ -20,31 +20,21 @@ URL = "https://data.celltrackingchallenge.net/training-datasets/{name}.zip"
 CONNECT_S, READ_S = 10, 60
 UNPACKED_LIMIT = 8 * 2**30  # bytes, against archives made to fill a disk
 NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
+# A folder that holds ``01``, ``01_ST`` and so on; its kind is folder, download or phantom, pixel
+# is in micrometres or 0 where unknown, why is that of a phantom. Nothing else has a path in it.
+Source = namedtuple("Source", "kind folder name origin pixel why", defaults=(0, ""))
 
 
 class NoNetworkError(Exception):
     """Nothing outside this machine can be reached."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A folder that holds ``01``, ``01_ST`` and so on, and where it came from."""
-
-    kind: str  # folder, download or phantom
-    folder: Path
-    name: str
-    origin: str  # kind in words, without a path of this machine
-    pixel: float = 0  # micrometres, 0 where unknown
-    why: str = ""  # there is a phantom
-
-
 def find_source(data, *, kind=None):
     """Find the images, and download them or write the phantom where that is needed.
 
     ``auto`` takes data.folder, else the folder in ``DIC_HELA_DIR`` (for DIC-C2DH-HeLa only), else
-    an earlier download, else a download, and without a network the phantom. `data` is that section
-    of the settings, `kind` what an earlier search found, in place of data.source. DataError if a
-    folder is not there or a download fails, other than for want of a network.
+    an earlier download, else a download, and without a network the phantom. `kind` is what an
+    earlier search found, in place of data.source.
     """
     wanted, why = kind or data.source, "data.source asks for it"
     if wanted in ("auto", "folder"):
@@ -80,7 +70,7 @@ def find_source(data, *, kind=None):
     seed, frames, (rows, columns) = data.phantom_seed, data.phantom_frames, data.phantom_size
     target = cache / f"phantom-{seed}-{frames}x{rows}x{columns}-{code}"
     drawing = {"seed": seed, "frames": frames, "shape": (rows, columns)}
-    _write_once(target, lambda folder: phantom.write_phantom(folder, **drawing))
+    _write_once(target, functools.partial(phantom.write_phantom, **drawing))
     return Source("phantom", target, data.name, f"seed {seed}", why=why)
 
 
@@ -99,15 +89,13 @@ def _write_once(target, write):
                 if not target.is_dir():
                     raise
     except OSError as error:
-        raise DataError(
-            f"{error.filename or target}: cannot be written ({error.strerror or error}); "
-            "UNET_DIC_HELA_CACHE names another cache folder"
-        ) from error
+        text = f"{error.filename or target}: cannot be written ({error.strerror or error}); "
+        raise DataError(text + "UNET_DIC_HELA_CACHE names another cache folder") from error
 
 
 def _download(name, folder):
     import pooch
-    from requests import ConnectTimeout, RequestException, exceptions
+    from requests.exceptions import ConnectTimeout, ProxyError, RequestException
 
     url = URL.format(name=name)
     # pooch would log the user's path, which a notebook keeps.
@@ -121,13 +109,10 @@ def _download(name, folder):
             cause = deeper
         reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
         lost = isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) in NO_ROUTE
-        lost &= not isinstance(error, exceptions.ProxyError | exceptions.SSLError)
-        if lost or isinstance(error, ConnectTimeout):
+        if isinstance(error, ConnectTimeout) or lost and not isinstance(error, ProxyError):
             raise NoNetworkError(reason) from error
-        raise DataError(
-            f"{url}: not downloaded, {type(error).__name__}: {reason}; mend that, name a folder in "
-            "data.folder, or set data.source: phantom"
-        ) from error
+        text = f"{url}: not downloaded, {type(error).__name__}: {reason}; mend that, name a folder "
+        raise DataError(text + "in data.folder, or set data.source: phantom") from error
     unzip(archive, folder.parent, url)
     if not folder.is_dir():
         raise DataError(f"{url}: the archive holds no folder {name}; correct data.name")

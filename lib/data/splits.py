@@ -1,7 +1,6 @@
 """Which frames are trained on, chosen on and tested on."""
 
 import math
-import re
 from collections import namedtuple
 from fractions import Fraction
 
@@ -15,12 +14,10 @@ def make_split(fold, labelled, *, test_share, validation_share, seed):
     """Divide the labelled frames, numbers by video, into three lists without a common frame.
 
     The fold ``last`` tests on the last frames, ``random`` on frames drawn by `seed`, both on
-    `test_share` of all, rounded up; ``01to02`` trains on video 01 and tests on video 02, so for any
-    two. The last `validation_share` of the training side, rounded down but at least one frame, is
-    to choose on. ValueError if the fold or its video is unknown, or a side would have no frame.
+    `test_share` of all, rounded up; ``01to02`` trains on video 01 and tests on video 02. The last
+    `validation_share` of the training side, rounded down but at least one frame, is to choose on.
     """
-    every = sorted((video, number) for video, numbers in labelled.items() for number in numbers)
-    rest = every
+    rest = every = sorted((video, n) for video, numbers in labelled.items() for n in numbers)
     # Exact fractions: 0.1 * 30 is more than 3 in floating point.
     count = math.ceil(Fraction(str(test_share)) * len(every))
     if fold == "last":
@@ -29,13 +26,10 @@ def make_split(fold, labelled, *, test_share, validation_share, seed):
         drawn = np.random.default_rng(seed).choice(len(every), count, replace=False)
         test = [every[i] for i in sorted(drawn)]
     else:
-        match = re.fullmatch(r"(\w+)to(\w+)", fold)
-        if not match or match[1] == match[2]:
-            raise ValueError(f"fold {fold!r}: use last, random, or two videos as in 01to02")
-        if unknown := set(match.groups()) - set(labelled):
-            videos = sorted(labelled)
-            raise ValueError(f"fold {fold!r}: no video {min(unknown)}; there are {videos}")
-        rest, test = ([pair for pair in every if pair[0] == video] for video in match.groups())
+        videos = fold.split("to")
+        if unknown := set(videos) - set(labelled):
+            raise ValueError(f"fold {fold}: no video {min(unknown)}; there are {sorted(labelled)}")
+        rest, test = ([pair for pair in every if pair[0] == video] for video in videos)
     rest = sorted(set(rest) - set(test))
     held = max(1, math.floor(Fraction(str(validation_share)) * len(rest)))
     if not test or len(rest) <= held:

@@ -1,8 +1,4 @@
-"""Augmentation: image and labels moved by one and the same displacement field.
-
-A displacement, (2, M, N), says how far from a pixel, in rows and in columns, its value is taken:
-linearly in the image, from the nearest pixel in labels, so that no label is invented.
-"""
+"""Image and labels moved by one displacement, (2, M, N): how far off a pixel takes its value."""
 
 import functools
 
@@ -15,33 +11,25 @@ from lib.data.arrays import REFERENCE_SIZE
 def published_displacement(rng, shape, ranges):
     """Draw the displacement of one static copy as the original's image generator does.
 
-    A rotation, a shift, a shear and a change of scale about the centre of the image, each up to
-    that in `ranges`, then a flip of the columns in one of two cases. Angles are in degrees, as
-    Keras reads them: the original's 0.2 moves the corner of a 512 px image by about 1 px. Shift
-    and zoom are shares of the side, for rows and columns apart.
+    Rotation, shift, shear and scale about the centre, each up to that in `ranges`, then in one of
+    two cases a flip of the columns. Angles are in degrees, as Keras reads them: the original's 0.2
+    moves the corner of a 512 px image by about 1 px.
     """
     angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [ranges.rotation, ranges.shear])
     moved = rng.uniform(-ranges.shift, ranges.shift, 2) * shape
-    row_scale, column_scale = rng.uniform(1 - ranges.zoom, 1 + ranges.zoom, 2)
-    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    shear_matrix = [[1, -np.sin(slant)], [0, np.cos(slant)]]
-    matrix = rotate @ shear_matrix @ np.diag([row_scale, column_scale])
-    return _affine(shape, matrix, rotate @ moved, flip_columns=rng.random() < 0.5)
+    scales = rng.uniform(1 - ranges.zoom, 1 + ranges.zoom, 2)
+    return _affine(shape, rng.random() < 0.5, angle, scales, slant, moved)
 
 
 def rigid_displacement(rng, shape, *, scale):
     """Draw any rotation, flips of rows and columns, and one change of scale of at most `scale`."""
-    angle = rng.uniform(0, 2 * np.pi)
-    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    angle, factor = rng.uniform(0, 2 * np.pi), rng.uniform(1 - scale, 1 + scale)
     # A flip of the rows is a flip of the columns and half a turn, which the rotation holds.
-    return _affine(shape, rotate * rng.uniform(1 - scale, 1 + scale), 0, rng.random() < 0.5)
+    return _affine(shape, rng.random() < 0.5, angle, [factor, factor])
 
 
 def elastic_displacement(rng, shape, *, sigma):
-    """Draw a smooth deformation: a 3 x 3 grid of displacements, bicubic in between.
-
-    Their standard deviation is `sigma`, px at 512 px (U-Net paper, arXiv 1505.04597, section 3.1).
-    """
+    """Draw a 3 x 3 grid of displacements, bicubic in between (U-Net paper, section 3.1)."""
     grid = rng.normal(0, sigma * max(shape) / REFERENCE_SIZE, (2, 3, 3))
     # A spline is linear in its points, so that two matrix products interpolate every pixel.
     spline = functools.partial(ndimage.map_coordinates, order=3, mode="mirror")
@@ -53,7 +41,7 @@ def elastic_displacement(rng, shape, *, sigma):
 
 
 def warp(image, labels, displacement, *, fill="nearest"):
-    """Move an image and its labels; outside lies the nearest pixel, or as in the paper a mirror."""
+    """Move an image, interpolated, and labels, nearest; `fill` is what lies outside."""
     places = np.indices(image.shape) + displacement
     warped = ndimage.map_coordinates(image, places, order=1, mode=fill, output=np.float32)
     return warped, ndimage.map_coordinates(labels, places, order=0, mode=fill)
@@ -66,12 +54,8 @@ def static_copy(image, labels, settings, *, seed, frame, copy):
 
 
 def online_copy(image, labels, settings, rng):
-    """Draw a new version of a frame: rigid, elastic and grey changes, as the settings say.
-
-    Grey_sigma is the deviation of log contrast, and of brightness in deviations of the image.
-    """
-    chosen = settings.augmentation
-    displacement = np.zeros((2, *image.shape))
+    """Draw a new version of a frame: rigid, elastic and grey changes, as the settings say."""
+    chosen, displacement = settings.augmentation, np.zeros((2, *image.shape))
     if chosen.rigid:
         displacement += rigid_displacement(rng, image.shape, scale=chosen.online_scale)
     if chosen.elastic:
@@ -84,11 +68,10 @@ def online_copy(image, labels, settings, rng):
     return image, labels
 
 
-def _affine(shape, matrix, offset, flip_columns):
+def _affine(shape, flip_columns, angle, scales, slant=0, moved=(0, 0)):
     """Displacement of an affine map of the centred coordinates, then a flip of the columns."""
-    centre = (np.reshape(shape, (2, 1, 1)) - 1) / 2
-    grid = np.indices(shape) - centre
-    source = np.einsum("ij,jrc->irc", matrix, grid) + np.reshape(offset, (-1, 1, 1))
-    if flip_columns:
-        source = source[:, :, ::-1]
-    return source - grid
+    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = rotate @ [[1, -np.sin(slant)], [0, np.cos(slant)]] @ np.diag(scales)
+    grid = np.indices(shape) - (np.reshape(shape, (2, 1, 1)) - 1) / 2
+    source = np.einsum("ij,jrc->irc", matrix, grid) + np.reshape(rotate @ moved, (2, 1, 1))
+    return (source[:, :, ::-1] if flip_columns else source) - grid

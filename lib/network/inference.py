@@ -26,11 +26,7 @@ def predict_turned(model, images):
 
 
 def split_maps(answer, target):
-    """Make maps (F, M, N) by name of an answer to a target.
-
-    Cells are cut out of ``inside``, where there is one: the probability of pixels that touch no
-    other cell, or the distance to the border.
-    """
+    """Make maps (F, M, N) by name of an answer to a target; cells are cut out of ``inside``."""
     maps = {"probability": answer[..., 0]}
     if target == "border":
         maps["inside"] = answer[..., 0] * (1 - answer[..., 1])

@@ -3,40 +3,41 @@
 import keras
 from keras import layers
 
+# In float32 under mixed precision, too: bfloat16 would cost loss and metrics three digits.
+LOGITS = {"kernel_size": 1, "dtype": "float32", "name": "logits"}
 
-def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
+
+def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1, skip=True):
     """Build the U-Net of the original project: 23 convolutions, with 64 filters 31.03 M parameters.
 
     It is that of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), padded. `shape` are rows
     and columns, px, each a multiple of 2**depth; the output has `maps` channels, float32 logits.
-    The first level has `filters` channels, each level down twice as many. `dropout` is the rate of
-    the two upper levels, twice this two levels further down, three times four levels down: 0.1
-    gives the original's .1 to .3. Normalisation is none or batch, before each ReLU.
+    `filters` are the channels of the first level, doubled with each level down. `dropout` is the
+    rate of the upper two, doubled two levels down, tripled four down: 0.1 gives the original's .1
+    to .3. Normalisation is none or batch, before each ReLU.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
     image, features, levels = _encoder(shape, depth, pools=depth, **block)
     for level in reversed(range(depth)):
-        features = layers.Conv2DTranspose(
-            filters * 2**level, 2, strides=2, kernel_initializer="he_normal", name=f"up{level}_up"
-        )(features)
-        features = layers.Concatenate(name=f"up{level}_skip")([levels[level], features])
-        features = _block(features, f"up{level}", level, **block)
-    return keras.Model(image, _logits(features, maps), name="unet")
+        name = f"up{level}"
+        if skip:
+            options = {"strides": 2, "kernel_initializer": "he_normal", "name": f"{name}_up"}
+            features = layers.Conv2DTranspose(filters * 2**level, 2, **options)(features)
+            features = layers.Concatenate(name=f"{name}_skip")([levels[level], features])
+        else:
+            features = layers.UpSampling2D(2, name=f"{name}_up")(features)
+        features = _block(features, name, level, **block)
+    logits = layers.Conv2D(maps, **LOGITS)(features)
+    return keras.Model(image, logits, name="unet" if skip else "no_skip")
 
 
-def no_skip(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
-    """Build the U-Net without skip connections and without up-convolutions; else as `unet`.
+def no_skip(shape, **options):
+    """Build the U-Net without skip connections, of four levels with about 9 % fewer parameters.
 
-    A level of the decoder doubles rows and columns by repeating them, and its first convolution
-    halves the channels. Unlike in SegNet no indices of the max-pooling are carried across. Of four
-    levels it has about 9 % fewer parameters than the U-Net.
+    A level of the decoder repeats rows and columns instead of an up-convolution, and its first
+    convolution halves the channels. Unlike in SegNet no indices of the pooling are carried across.
     """
-    block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
-    image, features, _ = _encoder(shape, depth, pools=depth, **block)
-    for level in reversed(range(depth)):
-        features = layers.UpSampling2D(2, name=f"up{level}_up")(features)
-        features = _block(features, f"up{level}", level, **block)
-    return keras.Model(image, _logits(features, maps), name="no_skip")
+    return unet(shape, skip=False, **options)
 
 
 def aspp(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=1):
@@ -59,7 +60,8 @@ def aspp(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
     for name in (f"up{low}_conv1", f"up{low}_conv2"):
         features = _convolution(features, name, 4 * filters, normalisation)
     whole = up | {"size": 2**low, "dtype": "float32", "name": "logits_up"}
-    return keras.Model(image, layers.UpSampling2D(**whole)(_logits(features, maps)), name="aspp")
+    logits = layers.UpSampling2D(**whole)(layers.Conv2D(maps, **LOGITS)(features))
+    return keras.Model(image, logits, name="aspp")
 
 
 NETWORKS = {"unet": unet, "no_skip": no_skip, "aspp": aspp}
@@ -72,14 +74,7 @@ def count_convolutions(model):
 
 
 def _encoder(shape, depth, pools, **block):
-    """Build the way down: the image, what the bottom makes, and each level before its pooling.
-
-    Only the first `pools` levels are pooled; for each of the others the bottom is dilated by a
-    further factor of 2, so that it sees about as far as after pooling.
-    """
-    # Three levels would do for aspp, but then the networks would not take the same images.
-    if min(shape) < 1 or any(side % 2**depth for side in shape):
-        raise ValueError(f"an image of {shape[0]} x {shape[1]} px cannot be halved {depth} times")
+    """Build the way down: the image, what the bottom makes, and each level before its pooling."""
     image = features = keras.Input((*shape, 1), name="image")
     levels = []
     for level in range(depth):
@@ -87,6 +82,7 @@ def _encoder(shape, depth, pools, **block):
         levels.append(features)
         if level < pools:
             features = layers.MaxPooling2D(2, name=f"down{level}_pool")(features)
+    # Dilated for each level without pooling, the bottom sees about as far as after pooling.
     features = _block(features, "bottom", depth, dilation=2 ** (depth - pools), **block)
     return image, features, levels
 
@@ -105,11 +101,6 @@ def _pyramid(features, filters, normalisation):
     branches.append(layers.UpSampling2D(features.shape[1:3], name="aspp_image_up")(mean))
     joined = layers.Concatenate(name="aspp_join")(branches)
     return _convolution(joined, "aspp_project", filters, normalisation, kernel=1)
-
-
-def _logits(features, maps):
-    # In float32 under mixed precision, too: bfloat16 would cost loss and metrics three digits.
-    return layers.Conv2D(maps, 1, dtype="float32", name="logits")(features)
 
 
 def _block(features, name, level, *, filters, normalisation, dropout, dilation=1):

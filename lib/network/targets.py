@@ -16,8 +16,7 @@ def to_gap_mask(labels):
     """Mark the pixels of all cells but those with another cell above, below, left or right."""
     mask = to_mask(labels)
     for axis in (-2, -1):
-        ahead = np.moveaxis(labels, axis, 0)
-        gaps = np.moveaxis(mask, axis, 0)
+        ahead, gaps = np.moveaxis(labels, axis, 0), np.moveaxis(mask, axis, 0)
         touch = (ahead[:-1] != ahead[1:]) & (ahead[:-1] > 0) & (ahead[1:] > 0)
         gaps[:-1][touch] = 0
         gaps[1:][touch] = 0
@@ -30,10 +29,7 @@ def to_border(labels):
 
 
 def to_distance(labels):
-    """Give each pixel of a cell its distance to the cell's border, float32 shares of the largest.
-
-    Pixels that touch another cell are border, the edge of the frame is not; labels are (M, N).
-    """
+    """Give pixels of cells their distance to gap or background, float32 shares of the largest."""
     inside = to_gap_mask(labels)
     if inside.all():
         return np.float32(inside)
@@ -43,20 +39,15 @@ def to_distance(labels):
 
 
 # The maps of each training.target; the foreground comes first.
-TARGETS = {
-    "mask": (to_mask,),
-    "gap": (to_gap_mask,),
-    "border": (to_mask, to_border),
-    "distance": (to_mask, to_distance),
-}
+TARGETS = {"mask": [to_mask], "gap": [to_gap_mask]}
+TARGETS |= {"border": [to_mask, to_border], "distance": [to_mask, to_distance]}
 
 
 def target(labels, settings, weighted=None):
     """Make what a network is to answer, and how much each pixel counts; the unknown ones nothing.
 
     Of labels (B, M, N) it makes masks (B, M, N, T), as `TARGETS` names them, and, if `weighted` or
-    `is_weighted`, weights (B, M, N), all float32. Weights come from cells as they touch, so that
-    in a gap the border term of the weight map is near its height.
+    `is_weighted`, weights (B, M, N), of cells as they touch, all float32.
     """
     weighted = is_weighted(settings, labels) if weighted is None else weighted
     unknown = labels == UNKNOWN

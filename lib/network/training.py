@@ -1,8 +1,4 @@
-"""Train one network: its batches, and a restart that leaves no trace.
-
-What a run sees at an update depends on its seed and the update's number alone, so that a run that
-was stopped goes on from its last whole epoch as if it had never been.
-"""
+"""Train one network, so that a run that was stopped goes on as if it had never been."""
 
 import math
 import os
@@ -44,10 +40,7 @@ def device():
 
 
 def build(settings, shape, seed, metrics=()):
-    """Build and compile the network of a run for images of a shape, its weights from the seed.
-
-    The metrics are as `keras.Model.compile` takes them, of logits, and of pixels that count alike.
-    """
+    """Build and compile the network of a run, its weights from the seed; metrics are of logits."""
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(settings.training.precision)
     options, chosen = settings.model.model_dump(), settings.training
@@ -69,26 +62,21 @@ def build(settings, shape, seed, metrics=()):
 def train(model, training, validation, settings, *, seed, folder, say=print):
     """Train a network from `build` until its stopping rule holds; leave it with its best weights.
 
-    `training` and `validation` are images, float32, and labels, (F, M, N) each; validation frames
-    are never augmented. `folder` gets history.csv and checkpoints/ after each epoch, from which a
-    restart goes on. `say` is told a line an epoch, and what is wrong with a checkpoint.
-
-    Returns the table of history.csv, a row an epoch: epoch, updates, learning_rate, loss and scores
-    of training and (val_) validation, seconds. Of a weighted loss, ``loss`` is weighted,
-    ``val_loss`` is not, ``val_weighted_loss`` is. Where a loss or a weight stops being a number
-    training ends with losses that are not finite (`diverged`).
+    `training` and `validation` are images, float32, and labels, (F, M, N) each. `folder` gets
+    history.csv and checkpoints/ after each epoch, from which a restart goes on; `say` a line an
+    epoch. Returns the table of history.csv: of a weighted loss ``loss`` and ``val_weighted_loss``
+    are weighted, ``val_loss`` is not; losses of a network that is lost (`diverged`) are not finite.
     """
-    weighted = is_weighted(settings, training[1], validation[1])
-    batches = Batches(training, settings, seed, weighted)
-    record, length = Record(Path(folder), batches, say), batches.length
+    batches = Batches(training, settings, seed, is_weighted(settings, training[1], validation[1]))
+    record = Record(Path(folder), batches, say)
     state, done = record.resume(), len(record.history)
-    batches.first = done * length
+    batches.first = done * batches.length
     say(f"{record.limit} updates at most; {done} epochs done before")
     if not record.is_finished():
         model.optimizer.build(model.trainable_variables)
         if state:
             model.load_weights(state)
-        masks, *weights = target(validation[1], settings, weighted)
+        masks, *weights = target(validation[1], settings, batches.weighted)
         images = validation[0][..., None]
         # Metrics make their variables; in an update TensorFlow would have to trace it again.
         model.compute_metrics(images[:1], masks[:1], masks[:1])
@@ -96,9 +84,9 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
             batches,
             validation_data=(images, masks, *weights),
             validation_batch_size=1,
-            epochs=math.ceil(record.limit / length),
+            epochs=math.ceil(record.limit / batches.length),
             initial_epoch=done,
-            steps_per_epoch=length,
+            steps_per_epoch=batches.length,
             shuffle=False,
             verbose=0,
             callbacks=[record, keras.callbacks.TerminateOnNaN()],
@@ -109,11 +97,7 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of a run, without end, a function of the seed and the number of the update.
-
-    Item n is the batch of update `first` + n: images, float32, (B, M, N, 1), and what `target`
-    makes. `length` are the updates in an epoch: as set, or one pass over the arm's frames.
-    """
+    """The batches of a run, without end; each depends on seed and number of the update alone."""
 
     num_batches = None
 
@@ -121,13 +105,13 @@ class Batches(keras.utils.PyDataset):
         super().__init__(workers=int(os.environ.get("STUDY_THREADS") or 1))
         self.images, self.labels = training
         self.settings, self.seed, self.first, self.weighted = settings, seed, 0, weighted
-        copied = settings.augmentation.method in ("static", "repeat")
-        self.items = len(self.images) * (settings.augmentation.copies if copied else 1)
-        passes = max(1, self.items // settings.training.batch)
-        self.length = settings.training.epoch_updates or passes
+        chosen, size = settings.augmentation, settings.training.batch
+        self.copies = chosen.copies if chosen.method in ("static", "repeat") else 1
+        self.items = len(self.images) * self.copies
+        self.length = settings.training.epoch_updates or max(1, self.items // size)
 
     def __getitem__(self, index):
-        """Make the batch of an update."""
+        """Make the batch of an update: images, float32, (B, M, N, 1), and what `target` makes."""
         size = self.settings.training.batch
         start = (self.first + index) * size
         samples = [self._sample(number) for number in range(start, start + size)]
@@ -136,10 +120,9 @@ class Batches(keras.utils.PyDataset):
 
     def _sample(self, number):
         """Make the sample of a number since training began."""
-        method = self.settings.augmentation.method
-        epoch, position = divmod(number, self.items)
+        method, (epoch, position) = self.settings.augmentation.method, divmod(number, self.items)
         order = np.random.default_rng([self.seed, epoch]).permutation(self.items)
-        frame, copy = divmod(int(order[position]), self.items // len(self.images))
+        frame, copy = divmod(int(order[position]), self.copies)
         sample = self.images[frame], self.labels[frame]
         if method == "static":
             return static_copy(*sample, self.settings, seed=self.seed, frame=frame, copy=copy)
@@ -149,12 +132,9 @@ class Batches(keras.utils.PyDataset):
 
 
 class Record(keras.callbacks.Callback):
-    """What a run leaves after each epoch: a row of the history, then the weights to go on from.
+    """What a run leaves after each epoch: a row of the history, then the weights to go on from."""
 
-    These make the epoch whole. BackupAndRestore of Keras would keep the number of the epoch in a
-    file of its own: killed between the two, it trains an epoch twice.
-    """
-
+    # BackupAndRestore of Keras keeps the number of the epoch apart and may train an epoch twice.
     def __init__(self, folder, batches, say):
         super().__init__()
         self.table, self.history = folder / "history.csv", pd.DataFrame()

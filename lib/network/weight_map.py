@@ -15,11 +15,8 @@ def scaled_sigma(sigma, size, reference=REFERENCE_SIZE):
 
 
 def class_weights(mask):
-    """Weigh the pixels of a mask so that cells and background count the same in total, float32.
-
-    A pixel of a class with n_c of the n pixels gets n / (2 n_c), or 1 where there is one class.
-    """
-    cells = np.asarray(mask) != 0
+    """Weigh cells and background the same in total: n / (2 n_c) of n_c of n pixels, float32."""
+    cells = mask != 0
     weights = np.ones(cells.shape, np.float32)
     if cells.any() and not cells.all():
         for part in (cells, ~cells):
@@ -28,11 +25,7 @@ def class_weights(mask):
 
 
 def border_distances(labels, reach=np.inf):
-    """Measure how far each pixel is from the nearest and from the second nearest cell, px.
-
-    Distances run between pixel centres, are 0 inside the cell, and infinite beyond `reach`, which
-    saves time, and where there are too few cells.
-    """
+    """Measure how far pixels are from the nearest two cells, px; infinite beyond `reach`."""
     pad = int(np.ceil(min(reach, max(labels.shape))))
     nearest, second = np.full((2, *labels.shape), np.inf)
     cells, _, _ = relabel_sequential(labels)
@@ -47,26 +40,22 @@ def border_distances(labels, reach=np.inf):
 
 
 def border_weights(labels, *, w0=10.0, sigma=5.0):
-    """Compute the border term of the U-Net weight map (arXiv 1505.04597, equation 2).
+    """Compute the border term of the U-Net weight map (arXiv 1505.04597, equation 2), float32.
 
-    ``w0 * exp(-(d1 + d2)**2 / (2 * sigma**2))`` at every pixel, inside the cells too, with the
-    distances d1 and d2 to the nearest and second nearest cell (`border_distances`), float32. Terms
-    below 1.6e-8 `w0` are left at 0. Labels (M, N) have one id a cell, since touching cells would
-    merge in a mask; `sigma` is in px of this image (`scaled_sigma`).
+    ``w0 * exp(-(d1 + d2)**2 / (2 * sigma**2))`` at every pixel, inside the cells too, of the
+    distances d1 and d2 from `border_distances`. Labels (M, N) have one id a cell, since touching
+    cells would merge in a mask; `sigma` is in px of this image (`scaled_sigma`).
     """
-    labels = _checked(labels, w0, sigma)
     nearest, second = border_distances(labels, REACH_IN_SIGMA * sigma)
-    return _border_term(nearest + second, w0, sigma)
+    return (w0 * np.exp(-(((nearest + second) / sigma) ** 2) / 2)).astype(np.float32)
 
 
 def weight_map(labels, *, terms="both", w0=10.0, sigma=5.0):
     """Compute the weight map of the U-Net paper, `class_weights` plus `border_weights`, or a part.
 
-    How the first balances the class frequencies the paper does not say; each class counting the
-    same within an image is our reading. `terms` is none, class, border or both; without the class
-    weights each pixel counts 1.
+    How to balance the classes the paper does not say; within an image is our reading. `terms` is
+    none, class, border or both; without the class weights each pixel counts 1.
     """
-    labels = _checked(labels, w0, sigma)
     balanced = terms in ("class", "both")
     weights = class_weights(labels) if balanced else np.ones(labels.shape, np.float32)
     if terms in ("border", "both"):
@@ -79,9 +68,7 @@ def original_class_weights(masks):
 
     Masks of bool (F, M, N) make one map (M, N). With p the foreground share of them all, a pixel
     that is foreground in exactly one mask gets 1 - 8p, in none 8p, every other pixel 0. The 8 is a
-    constant: of eight frames of this data more than a tenth of the pixels would get a weight, and
-    in Figure 8b less than a hundredth do, as of copies of all frames. The original's notebooks add
-    this to the border term twice; Figure 8d, whose colour bar ends near -3, not -6, has it once.
+    constant. The notebooks add this to the border term twice, Figure 8d, down to -3, has it once.
     """
     share, images = masks.mean(), masks.sum(axis=0)
     return np.select([images == 1, images == 0], [1 - 8 * share, 8 * share]).astype(np.float32)
@@ -90,26 +77,9 @@ def original_class_weights(masks):
 def original_border_weights(labels, *, w0=10.0, sigma=25.0):
     """Repeat the border term of the original project, Figure 8c of its report.
 
-    As `border_weights` with other distances: d1 to the foreground, 0 inside it, and d2 to the
-    nearest outline of a cell, so that a lone cell has a rim. They are inferred from the colours
-    of Figure 8c, where the paper's, which the report names, would leave lone cells dark.
+    As `border_weights` with other distances, inferred from the colours of the figure: to the
+    foreground, 0 inside it, and to the nearest outline of a cell, so that a lone cell has a rim.
     """
-    labels = _checked(labels, w0, sigma)
     outline = find_boundaries(labels, mode="inner")
-    if not outline.any():
-        return np.zeros(labels.shape, np.float32)
-    to_foreground = distance_transform_edt(labels == 0)
-    return _border_term(to_foreground + distance_transform_edt(~outline), w0, sigma)
-
-
-def _border_term(distance, w0, sigma):
-    return (w0 * np.exp(-((distance / sigma) ** 2) / 2)).astype(np.float32)
-
-
-def _checked(labels, w0, sigma):
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu" or labels.ndim != 2 or (labels < 0).any():
-        raise ValueError("labels must be an image of whole numbers, an id a cell and 0 elsewhere")
-    if not (w0 >= 0 and 0 < sigma < np.inf):
-        raise ValueError(f"w0 must be at least 0 and sigma more than 0, not {w0} and {sigma}")
-    return labels
+    nearest, second = distance_transform_edt(labels == 0), distance_transform_edt(~outline)
+    return (w0 * np.exp(-(((nearest + second) / sigma) ** 2) / 2)).astype(np.float32)

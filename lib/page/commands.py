@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from lib.data import check, files, source
-from lib.data.dataset import keep_frames, open_data, shown_frames
+from lib.data import files, source
+from lib.data.dataset import check_data, keep_frames, open_data, shown_frames
 from lib.data.files import NOTEBOOKS, OUTPUTS, ROOT, DataError, StateError, relative
 from lib.scoring.claims import read_claims
 from lib.study import params, provenance, runs, tables
@@ -26,7 +26,7 @@ OPTIONS |= {"cwd": NOTEBOOKS, "coalesce_streams": True, "progress_bar": False}
 
 def show_data(profile):
     """Find the images, open every file once, and say what they are."""
-    faults, warnings = check.check_data(source.find_source(profile.settings.data))
+    faults, warnings = check_data(source.find_source(profile.settings.data))
     for line in warnings:
         print(f"warning: {line}")
     if faults:

@@ -10,7 +10,7 @@ from typing import Annotated
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from lib.data.files import OUTPUTS, PARAMS, ROOT, is_reference, relative, write_text
+from lib.data.files import OUTPUTS, PARAMS, REFERENCES, ROOT, relative, write_text
 from lib.study import schema
 from lib.study.schema import FIELDS, Card, ParamsError, arm_on, dotted, from_dotted, written
 
@@ -247,7 +247,7 @@ def _arms(given, arms, where, faults):
             fault = "is no text, as YAML reads no, on, null or 7; write the name in quotes"
         elif not NAME.fullmatch(name) or len(name) > 60:  # it is that of a folder
             fault = "has to consist of letters, digits, '_', '-' and '.', at most 60 of them"
-        elif is_reference(name):
+        elif name.startswith(REFERENCES):
             fault = "names what is no network; give it another name"
         elif twins:
             fault = f"and {twins[0]!r} differ by case only; give it another name"

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from skimage.transform import rescale
 
-from lib.data.check import check_data
+from lib.data.dataset import check_data
 from lib.data.source import Source
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,13 +79,13 @@ def test_another_set_under_the_name_is_not_called_real(here, published, folder):
     assert record["revision"]["gold"] == "as published here"
     tifffile.imwrite(folder / "01/t000.tif", np.ones((8, 10), np.uint8))
     assert unknown in data_record(here)["label"]
-    other = data_record(replace(here, name="Fluo-N2DL-HeLa"))
+    other = data_record(here._replace(name="Fluo-N2DL-HeLa"))
     assert unknown in other["label"]
     assert set(other["revision"].values()) == {"nothing to compare"}
 
 
 def test_phantom_is_never_called_real_and_says_why(here, published):
-    record = data_record(replace(here, kind="phantom", origin="seed 1", why="no network (x)"))
+    record = data_record(here._replace(kind="phantom", origin="seed 1", why="no network (x)"))
     assert record["label"] == "phantom (procedural, not real data), seed 1: no network (x)"
     assert record["why"] == "no network (x)"
     assert not record["known"]

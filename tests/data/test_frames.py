@@ -40,7 +40,7 @@ def test_every_fault_of_the_names_at_once(folder):
     (folder / "02_GT/TRA/man_track009.tif").write_bytes(b"")
     shutil.rmtree(folder / "01_GT")
     faults = []
-    list_frames(folder, faults)
+    list_frames(folder, lambda *fault: faults.append(fault))
     lines = sorted(f"{path.relative_to(folder).as_posix()}: {text}" for path, text in faults)
     assert lines == [
         "01: no frame 0; number the images from 0 without a gap",

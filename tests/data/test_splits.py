@@ -66,8 +66,8 @@ def test_sides_of_any_split(fold, labelled, test_percent, validation_percent, se
 @pytest.mark.parametrize(
     ("fold", "labelled", "message"),
     [
-        ("first", HELA, "fold 'first': use last, random, or two videos as in 01to02"),
-        ("01to01", HELA, "fold '01to01': use last"),
+        ("first", HELA, "fold first: no video first; there are"),
+        ("01to01", HELA, "fold 01to01: too few"),
         ("01to02", {"01": [0, 1, 2]}, r"no video 02; there are \['01'\]"),
         ("last", {"01": [0, 1]}, r"fold last: too few labelled frames \({'01': 2}\)"),
         ("random", {}, "fold random: too few labelled frames"),

@@ -93,14 +93,6 @@ def test_as_many_logits_as_pixels_of_a_rectangle(build, depth):
 
 
 @every_network
-@pytest.mark.parametrize(("shape", "depth"), [((20, 16), 3), ((32, 34), 2), ((0, 16), 1)])
-def test_a_size_that_cannot_be_halved(build, shape, depth):
-    text = f"{shape[0]} x {shape[1]} px cannot be halved {depth} times"
-    with pytest.raises(ValueError, match=text):
-        build(shape, filters=1, depth=depth)
-
-
-@every_network
 def test_logits_stay_in_single_precision(build):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

@@ -199,14 +199,3 @@ def test_original_border_term_rings_touching_cells_apart():
     assert (weights[:, 39:41] == 10).all()
     # The edge of the image is no outline.
     assert (weights[:, 0] < 4).all()
-    assert not original_border_weights(np.ones((8, 9), int)).any()
-
-
-@pytest.mark.parametrize("function", [border_weights, weight_map, original_border_weights])
-def test_what_makes_no_map_is_refused(function):
-    for labels in (np.zeros((4, 4)), np.zeros((4, 4), bool), np.zeros((2, 4, 4), int)):
-        with pytest.raises(ValueError, match="labels must be an image of whole numbers"):
-            function(labels)
-    for changed in ({"sigma": 0}, {"sigma": np.nan}, {"sigma": np.inf}, {"w0": -0.1}):
-        with pytest.raises(ValueError, match="w0 must be at least 0 and sigma more than 0"):
-            function(two_cells(1), **changed)
