@@ -162,9 +162,10 @@ def read_planes(path, name):
     """Read the planes of an image file, (M, N), or (M, N, S) where a pixel has samples, by name."""
     with _reading(path, kind=DataError):
         planes = _read(path)
-    count = len(planes)
-    titles = [f"{name}_{n:0{len(str(count))}d}" for n in range(1, count + 1)]
-    return zip(titles if count > 1 else [name], planes, strict=True)
+    titles, digits = [name], len(str(len(planes)))
+    if len(planes) > 1:
+        titles = [f"{name}_{n:0{digits}d}" for n in range(1, len(planes) + 1)]
+    return zip(titles, planes, strict=True)
 
 
 def _read(path):
@@ -187,10 +188,7 @@ def _read(path):
 
 
 def to_grey(plane, name):
-    """Check a plane and clip its extremes; also give the grey values that are black and white.
-
-    These are those of the bits that whole numbers use, else the extremes.
-    """
+    """Check a plane and clip its extremes; also give the grey values that are black and white."""
     if plane.ndim == 3:
         channels = plane[..., :-1] if plane.shape[-1] in (2, 4) else plane  # without alpha
         if (channels != channels[..., :1]).any():

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from lib.page.values import Measured, number
 
-LOADER = FileSystemLoader(Path(__file__).parent / "template")
-TEMPLATES = Environment(loader=LOADER, autoescape=True)
+TEMPLATES = Environment(loader=PackageLoader("lib.page", "template"), autoescape=True)
 
 
 def figure(picture, *, number, caption, alt, sources=None):

@@ -22,10 +22,7 @@ TRUTH, FOUND = "#00e5ff", "#ffb000"  # outlines, seen on every grey, and by the 
 
 
 def picture(values, limits=(0, 1)):
-    """Colour an array (M, N), integers in grey and floats by a map, as uint8, (M, N, 3).
-
-    One of shape (M, N, 3) has its colours, as uint8 or as float from 0 to 1.
-    """
+    """Colour an array (M, N), integers in grey, floats by a map; one (M, N, 3) has its colours."""
     values = np.asarray(values)
     if values.ndim == 3:
         return values if values.dtype == np.uint8 else np.uint8(255 * values)
@@ -42,8 +39,7 @@ def save_strip(panels, path, limits=(0, 1)):
     for place, (title, values) in enumerate(panels.items(), 1):
         paths[title] = path.with_stem(f"{path.stem}_panel{place}")
         image = Image.fromarray(picture(values, limits))
-        image = image if path.suffix == ".jpg" else image.quantize(256)
-        image.save(paths[title], quality=85)
+        (image if path.suffix == ".jpg" else image.quantize(256)).save(paths[title], quality=85)
     return paths
 
 

@@ -41,10 +41,7 @@ def _named(curves, names):
 @style()
 @matplotlib.rc_context({"figure.constrained_layout.use": False})  # seaborn makes a layout itself
 def curves_panel(rows, *, label, ylim, plateau=False):
-    """Draw Figure 5 or 6: training curves, an arm a column, what was published above ours.
-
-    `rows` maps the title of a row to its curves; `plateau` marks ln 2.
-    """
+    """Draw Figure 5 or 6, an arm a column; `rows` maps titles to curves, `plateau` marks ln 2."""
     curves = pd.concat(rows, names=["source", "row"]).reset_index()
     look = {"hue": "side", "palette": SIDES, "height": 2.4, "aspect": 1.6, **RUNS}
     grid = sns.relplot(curves, kind="line", x="epoch", y="value", row="source", col="arm", **look)

@@ -1,7 +1,4 @@
-"""What can be scored without a network: the floor under every result.
-
-Constants are chosen on the training side of a fold and scored on its test side, as a network is.
-"""
+"""What can be scored without a network, with constants that are chosen on the training side."""
 
 import numpy as np
 import pandas as pd

@@ -56,11 +56,10 @@ def read_claims():
 
 
 def judge(stated, tables, *, original, **bootstrap):
-    """Give each claim or fact its row of `COLUMNS`; a fact has no rule and no verdict.
+    """Give each claim or fact its row of `COLUMNS`; no verdict unless the images are `original`.
 
-    Of `tables`, pixels and cells are tidy as for `summarise`, summary is of pixels, histories have
-    every run's curves, runs say which sees cells. Unless the images are the `original` ones of the
-    report, nothing is judged.
+    Of `tables`, pixels and cells are as for `summarise`, the summary is of pixels, histories have
+    every run's curves, and runs say which sees cells.
     """
     rows = []
     for claim in stated:

@@ -19,7 +19,6 @@ SCORES = {
 
 def count(labels, cells):
     """Count pixels of a prediction against the truth."""
-    labels, cells = np.asarray(labels), np.asarray(cells)
     if labels.shape != cells.shape:
         raise ValueError(f"labels {labels.shape} and cells {cells.shape} differ in shape")
     known = labels != UNKNOWN

@@ -163,13 +163,10 @@ def _count_grown(truth, cells, grow, near):
 
 
 def choose_constants(table):
-    """Choose the arguments of `segment` with the best SEG in (a part of) `score_constants`.
-
-    SEG does not see spurious cells, so what is equal in it to three digits is decided by DET; then
-    by the simpler: no markers, no split, less growth, a threshold nearer .5, fewer cells removed.
-    """
+    """Choose the arguments of `segment` with the best SEG in (a part of) `score_constants`."""
     if table.seg.isna().all():
         raise ValueError("no true cell in the labels to choose constants by")
+    # SEG, to three digits, does not see spurious cells, as DET does; then the simpler is chosen.
     order = ["seg", "det", "marker", "split", "grow", "off", "smallest"]
     off = abs(table.threshold - 0.5).round(9)
     ranks = table.assign(seg=-table.seg.round(3), det=-table.det.round(3), off=off)

@@ -26,10 +26,7 @@ class Truth:
         self.margin = cells.field_margin(labels if self.is_silver else markers)
 
     def count(self, video, frame, found, foreground):
-        """Count what measures of cells are made of; found cells wholly in the margin are left out.
-
-        Counts that need gold or silver truth are None where there is none; of markers, left out.
-        """
+        """Count what measures are made of; None for those of a truth that the frame lacks."""
         labels, markers = self.data.labels[video][frame], self.data.markers[video].get(frame)
         kept = cells.in_field(found, self.margin)
         foreground = foreground & ((kept > 0) | (found == 0))
@@ -44,9 +41,8 @@ class Truth:
             row["markers"] = marked["true_cells"]
             row |= {key: marked[key] for key in ("merged", "missed", "spurious")}
             row["count_error"] = row["spurious"] - row["missed"] - row["merged"]
-            known = mark_unknown(
-                labels, markers, UNKNOWN_RADIUS * max(labels.shape) / REFERENCE_SIZE
-            )
+            radius = UNKNOWN_RADIUS * max(labels.shape) / REFERENCE_SIZE
+            known = mark_unknown(labels, markers, radius)
         row |= {"splits": silver.get("split"), "merges": silver.get("merged")}
         row |= pixels.count(labels, kept)
         whole = pixels.count(labels, foreground)
