@@ -75,10 +75,7 @@ def main(words=None):
 
 
 class Network:
-    """A trained network, by the folder of a run or in models/, and what makes cells of its answers.
-
-    `pixel` is what a user typed as micrometres a pixel of the images, else they are as the data.
-    """
+    """A trained network, by its folder; `pixel` is typed: micrometres a pixel, else as the data."""
 
     def __init__(self, folder, pixel=None):
         if missing := [name for name in NETWORK_FILES if not (folder / name).is_file()]:
@@ -95,13 +92,19 @@ class Network:
             self.diameter = 2 * math.sqrt(cells["cell_area"] / math.pi)
         if self.settings.evaluation.side == "validation":
             self.words += "; a trial of a scan, not scored on test frames"
-        self.folder, self.pixel = folder, _micrometres(pixel, own) if pixel else None
+        self.folder, self.pixel = folder, None
+        with suppress(ValueError):
+            self.pixel = float(pixel.replace(",", ".")) if pixel else None
+        if pixel and not (own and own / 10 <= (self.pixel or 0) <= own * 10):
+            sizes = f"give {own / 10:g} to {own * 10:g}"
+            may = sizes if own else "leave it out, the network knows none"
+            raise DataError(f"PIXEL={pixel}: is no size in micrometres that can be used; {may}")
         # Pixels of a frame of the data that a pixel of the user's images is wide.
         self.zoom = self.pixel / own if pixel else 1
 
     @cached_property
     def model(self):
-        """The network itself. Keras takes its time and speaks, so all else is looked at before."""
+        """The network itself; Keras takes its time and speaks, so all else is looked at before."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import keras
 
@@ -118,15 +121,6 @@ def _reading(path, fault="cannot be read", kind=StateError):
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         text = f"{relative(path)}: {fault} ({reason or type(error).__name__})"
         raise kind(text) from error
-
-
-def _micrometres(typed, own):
-    with suppress(ValueError):
-        size = float(typed.replace(",", "."))
-        if own and own / 10 <= size <= own * 10:
-            return size
-    may = f"give {own / 10:g} to {own * 10:g}" if own else "leave it out, the network knows none"
-    raise DataError(f"PIXEL={typed}: is no size in micrometres that can be used; {may}")
 
 
 def _known(folder):
@@ -146,11 +140,9 @@ def list_images(path):
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     inside = sorted(path.iterdir()) if path.is_dir() else [path]
-    # A user's image may be named like a result; but beside a result there is its table.
-    tables = [file.name for file in inside if file.name.endswith("_cells.csv")]
-    results = {table.removesuffix("_cells.csv") + end for table in tables for end in RESULTS}
     found = [file for file in inside if file.suffix.lower() in ENDINGS and file.is_file()]
-    found = [file for file in found if file.name[0] != "." and file.name not in results]
+    passed = list_results(inside)
+    found = [file for file in found if file.name[0] != "." and file.name not in passed]
     if not found:
         folders = ", ".join([file.name for file in inside if file.is_dir()][:8])
         cure = f"name one of the folders in it: {folders}" if folders else CURE
@@ -159,14 +151,21 @@ def list_images(path):
     return {file.name if stems[file.stem.lower()] > 1 else file.stem: file for file in found}
 
 
+def list_results(paths):
+    """Take the names of result files; beside a user's image named like one there is no table."""
+    names = {path.name for path in paths}
+    stems = [name.removesuffix("_cells.csv") for name in names if name.endswith("_cells.csv")]
+    return {stem + ending for stem in stems for ending in RESULTS} & names
+
+
 def read_planes(path, name):
     """Read the planes of an image file, (M, N), or (M, N, S) where a pixel has samples, by name."""
     with _reading(path, kind=DataError):
         planes = _read(path)
-    if len(planes) == 1:
-        return iter([(name, planes[0])])
-    digits = len(str(len(planes)))
-    return ((f"{name}_{n:0{digits}d}", plane) for n, plane in enumerate(planes, 1))
+    titles, digits = [name], len(str(len(planes)))
+    if len(planes) > 1:
+        titles = [f"{name}_{n:0{digits}d}" for n in range(1, len(planes) + 1)]
+    return zip(titles, planes, strict=True)
 
 
 def _read(path):
@@ -189,11 +188,7 @@ def _read(path):
 
 
 def to_grey(plane, name):
-    """Check a plane and clip its extremes; also give the grey values that are black and white.
-
-    Values more than twice as far from the extreme thousandths as these lie apart, as of hot pixels,
-    are clipped. Black and white are those of the bits that whole numbers use, else the extremes.
-    """
+    """Check a plane and clip its extremes; also give the grey values that are black and white."""
     if plane.ndim == 3:
         channels = plane[..., :-1] if plane.shape[-1] in (2, 4) else plane  # without alpha
         if (channels != channels[..., :1]).any():
@@ -204,7 +199,7 @@ def to_grey(plane, name):
         raise DataError(f"{name}: values of type {plane.dtype} are no grey levels; {CURE}")
     if not np.isfinite(plane).all():
         raise DataError(f"{name}: NaN or infinite values; replace them, or {CURE}")
-    low, high = np.percentile(plane, [0.1, 99.9])
+    low, high = np.percentile(plane, [0.1, 99.9])  # hot pixels lie far away from these
     reach = 2 * (high - low) or np.inf
     floor, ceiling = max(plane.min(), low - reach), min(plane.max(), high + reach)
     black, white = floor, ceiling if ceiling > floor else floor + 1
@@ -216,15 +211,12 @@ def to_grey(plane, name):
 
 
 def find_cells(image, network, name="", grey=None):
-    """Find the cells of an image (M, N) of any shape, as uint16 ids 1, 2, ... and 0 for background.
-
-    `grey` are the values that are black and white in an image of another type than the data's.
-    """
+    """Find cells of an image (M, N), as uint16; `grey` is for another type than the data's."""
     settings, frame = network.settings, network.frame
     shape = tuple(round(length * network.zoom) for length in image.shape)
     if min(shape) < min(frame) / 2:
-        size = f"{image.shape[0]} x {image.shape[1]} px" + " after PIXEL" * (shape != image.shape)
-        needed = f"the network sees {frame[0]} x {frame[1]} at once and needs half of that"
+        size = "{} x {} px".format(*image.shape) + " after PIXEL" * (shape != image.shape)
+        needed = "the network sees {} x {} at once and needs half of that".format(*frame)
         raise DataError(f"{name}: {size} are too few; {needed}")
     grey = network.data["grey"] if image.dtype == network.data["dtype"] else grey
     sides = zip(shape, network.model.input_shape[1:3], frame, strict=True)
@@ -246,17 +238,13 @@ def find_cells(image, network, name="", grey=None):
 
 
 def predict_tiles(image, model, answer, name=""):
-    """Predict an image in tiles that overlap by half and count less towards their edges.
-
-    A side shorter than a tile goes on as its mirror image; a frame of the data is a single tile.
-    """
-    sizes = model.input_shape[1:3]
-    short = [(0, max(0, size - own)) for size, own in zip(sizes, image.shape, strict=True)]
-    whole = np.pad(image, short, mode="symmetric")
-    starts = (
-        np.linspace(0, own - size, 1 + math.ceil(2 * (own - size) / size)).round().astype(int)
-        for own, size in zip(whole.shape, sizes, strict=True)
-    )
+    """Predict in tiles that overlap by half and count less towards edges; short sides mirror."""
+    sizes = np.array(model.input_shape[1:3])
+    short = np.maximum(0, sizes - image.shape)
+    whole = np.pad(image, [(0, length) for length in short], mode="symmetric")
+    left = np.subtract(whole.shape, sizes)
+    counts = 1 + np.ceil(2 * left / sizes).astype(int)
+    starts = (np.linspace(0, *one).round().astype(int) for one in zip(left, counts, strict=True))
     places = list(product(*starts))
     weight = np.outer(*(np.bartlett(size + 2)[1:-1] for size in sizes))[..., None]
     total, weights = np.zeros((*whole.shape, model.output_shape[-1])), np.zeros((*whole.shape, 1))
@@ -272,7 +260,7 @@ def predict_images(source, images, network, out):
     numbers = {path.name: number for number, path in numbered_images(source).items()}
     out.mkdir(parents=True, exist_ok=True)
     print(f"network: {relative(network.folder)} ({network.words})", flush=True)
-    faults, warnings, odd, frames = [], [], [], {}
+    faults, warnings, odd, frames, written = [], [], [], {}, set()
     for name, path in images.items():
         try:
             for title, plane in read_planes(path, name):
@@ -280,9 +268,10 @@ def predict_images(source, images, network, out):
                 image, grey = to_grey(plane, where)
                 cells = find_cells(image, network, where, grey)
                 write_cells(out, title, image, cells, network.pixel)
+                written |= {title + ending for ending in RESULTS}
                 values = f", {image.dtype} from {image.min():g} to {image.max():g}"
-                said = f"{title}: {cells.max()} cells" + values * (image.dtype.kind == "f")
-                print(said, flush=True)
+                values *= image.dtype.kind == "f"
+                print(f"{title}: {cells.max()} cells{values}", flush=True)
                 area = np.median(np.bincount(cells.ravel())[1:]) if cells.any() else 0
                 width = 2 * math.sqrt(area / math.pi)
                 if not 1 / FAR <= width * network.zoom / network.diameter <= FAR:
@@ -301,7 +290,9 @@ def predict_images(source, images, network, out):
         known = f"the network knows cells {network.diameter / network.zoom:.0f} px wide"
         cure = f"{'check' if network.pixel else 'give'} the micrometres a pixel as PIXEL="
         warnings.append(f"warning: {known} and finds others in {_some(odd)}; {cure}")
-    print(f"results are in {relative(out)}")
+    earlier = len(list_results(out.iterdir()) - written)
+    more = f"; {earlier} more files there are of earlier calls" if earlier else ""
+    print(f"results are in {relative(out)}{more}")
     for line in warnings + faults:
         print(line, file=sys.stderr)
     return 1 if faults else 0

@@ -242,6 +242,7 @@ def test_a_folder_goes_on_after_bad_files_and_lists_them_at_the_end(call, tmp_pa
     (images / "c.tif").unlink()
     status, said, _ = call(images, out="images")
     assert [line.partition(":")[0] for line in said[1:-1]] == ["C", "a"]
+    assert said[-1] == f"results are in {images}; 10 more files there are of earlier calls"
 
 
 def test_a_users_image_may_be_named_like_a_result(call, tmp_path):
@@ -249,6 +250,9 @@ def test_a_users_image_may_be_named_like_a_result(call, tmp_path):
     tifffile.imwrite(tmp_path / "her_cells.tif", squares())
     _, said, _ = call(tmp_path)
     assert [line.partition(":")[0] for line in said[1:-1]] == ["her_cells", "my_cells"]
+    # Into the same folder, where they are no results of an earlier call.
+    _, said, _ = call(tmp_path, out=".")
+    assert said[-1] == f"results are in {tmp_path}"
 
 
 # Cells ------------------------------------------------------------------------------------------

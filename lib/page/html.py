@@ -7,21 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from lib.page.values import Measured, number
 
-LOADER = FileSystemLoader(Path(__file__).parent / "template")
-TEMPLATES = Environment(loader=LOADER, autoescape=True)
+TEMPLATES = Environment(loader=PackageLoader("lib.page", "template"), autoescape=True)
 
 
 def figure(picture, *, number, caption, alt, sources=None):
     """Show an image file, its data embedded, as the numbered figure ``#figure-<number>``.
 
-    `picture` is a path, or a dict of paths that stand side by side, by the label below each. `alt`
-    is what a reader hears who cannot see it. `sources` maps what is behind it to an address, which
-    is empty where there is no link. ValueError if `alt` is empty or a file is no image.
+    `picture` is a path, or a dict of paths that stand side by side, by the label below each.
+    `sources` maps what is behind it to an address, which is empty where there is no link.
     """
     if not alt.strip():
         raise ValueError(f"figure {number} has no alternative text")
@@ -31,17 +29,11 @@ def figure(picture, *, number, caption, alt, sources=None):
 
 
 def table(frame, *, number, caption, sources=None):
-    """Show a data frame as the numbered table ``#table-<number>``; `sources` as for `figure`.
-
-    A missing value is a dash, a `Measured` is bold where it is a decided difference, and what is
-    in a column ``verdict`` is a badge.
-    """
+    """Show a data frame as the numbered table ``#table-<number>``; `sources` as for `figure`."""
     numbers = frame.map(lambda value: isinstance(value, (Real, Measured)) or pd.isna(value)).all()
     kinds = {name: "number" if numbers[name] else "words" for name in frame}
-    rows = [
-        [(kinds[name], _cell(value, name)) for name, value in row.items()]
-        for row in frame.to_dict("records")
-    ]
+    records = (row.items() for row in frame.to_dict("records"))
+    rows = [[(kinds[name], _cell(value, name)) for name, value in row] for row in records]
     return piece("table", number, caption, sources, kinds, rows)
 
 
@@ -68,7 +60,7 @@ def _embed(path):
 
 
 def _cell(value, column):
-    """Write one value of a table, as text or as HTML."""
+    """Write a value of a table: a decided difference in bold, a missing value as a dash."""
     if isinstance(value, Measured):
         spec = "+.3f" if value.signed else ".3f"
         bold = value.signed and not value.undecided

@@ -22,16 +22,12 @@ TRUTH, FOUND = "#00e5ff", "#ffb000"  # outlines, seen on every grey, and by the 
 
 
 def picture(values, limits=(0, 1)):
-    """Colour an array of shape (M, N) as uint8, shape (M, N, 3).
-
-    Integers are grey values, of which half a per cent is cut off at each end; floats are a map on a
-    scale; an array of shape (M, N, 3) has its colours, as uint8 or as float from 0 to 1.
-    """
+    """Colour an array (M, N), integers in grey, floats by a map; one (M, N, 3) has its colours."""
     values = np.asarray(values)
     if values.ndim == 3:
         return values if values.dtype == np.uint8 else np.uint8(255 * values)
     scale, colours = Normalize(*limits), "viridis"
-    if np.issubdtype(values.dtype, np.integer):
+    if np.issubdtype(values.dtype, np.integer):  # half a per cent is cut off at each end
         scale, colours = Normalize(*np.percentile(values, [0.5, 99.5])), "gray"
     return matplotlib.colormaps[colours](scale(np.float64(values)), bytes=True)[..., :3]
 
@@ -43,19 +39,18 @@ def save_strip(panels, path, limits=(0, 1)):
     for place, (title, values) in enumerate(panels.items(), 1):
         paths[title] = path.with_stem(f"{path.stem}_panel{place}")
         image = Image.fromarray(picture(values, limits))
-        image = image if path.suffix == ".jpg" else image.quantize(256)
-        image.save(paths[title], quality=85)
+        (image if path.suffix == ".jpg" else image.quantize(256)).save(paths[title], quality=85)
     return paths
 
 
 def grey(image):
-    """Bring an image of any range to grey values, uint8, that `picture` shows as such."""
+    """Bring an image of any range to grey values, uint8."""
     low, high = np.min(image), np.max(image)
     return np.uint8(255 * (image - low) / max(high - low, 1e-6))
 
 
 def closeup(values, side):
-    """Find the square of `side` px in which a map, shape (M, N), has most, as a pair of slices."""
+    """Find the square of `side` px in which a map, shape (M, N), has most, as two slices."""
     most = uniform_filter(np.float64(values), side, mode="constant")
     middle = np.unravel_index(most.argmax(), most.shape)
     starts = np.clip(np.array(middle) - side // 2, 0, np.array(most.shape) - side)
@@ -84,10 +79,7 @@ def strip(panels, *, limits=(0, 1), bar=""):
 
 
 def outlined(image, labels, cells=None):
-    """Outline true cells in `TRUTH` and, over them, found ones in `FOUND` on an image.
-
-    All have shape (M, N); what is drawn has twice the size: uint8, shape (2M, 2N, 3).
-    """
+    """Outline true cells in `TRUTH` and found ones in `FOUND` on an image, at twice its size."""
     cells = np.zeros_like(labels) if cells is None else cells
     image, labels, cells = (a.repeat(2, 0).repeat(2, 1) for a in (image, labels, cells))
     drawn = picture(image)
@@ -105,10 +97,7 @@ def warped_grid(displacement, step):
 
 
 def viewer(results, words, *, number, caption):
-    """Make a viewer: choose frame and network, and wipe from what it found to the truth.
-
-    It has the frames that the first runs of arms in `words` kept; without scripts it is a picture.
-    """
+    """Make a viewer: choose frame and network of `words`, and wipe from what it found to truth."""
     frames = {}
     for fold in [fold for fold in results.folds if is_video_fold(fold)] or results.folds:
         for arm, name in words.items():
@@ -127,7 +116,7 @@ def viewer(results, words, *, number, caption):
 
 
 def architecture(model):
-    """Draw Figure 1, a U-Net of `lib.network.model`, as SVG, every number read from the model."""
+    """Draw Figure 1, a U-Net, as SVG, every number read from the model."""
     blocks = {}
     for first in (layer for layer in model.layers if layer.name.endswith("_conv1")):
         second = model.get_layer(first.name.removesuffix("1") + "2")
@@ -135,15 +124,14 @@ def architecture(model):
         blocks[first.name.removesuffix("_conv1")] = shapes
     blocks["logits"] = [model.get_layer("logits").output.shape[1:]]
     most = max(shape[-1] for shapes in blocks.values() for shape in shapes)
-    counts = Counter(type(layer).__name__ for layer in model.layers)
-    drawing = TEMPLATES.get_template("unet.svg.j2")
-    return drawing.render(blocks=blocks, most=most, parameters=model.count_params(), counts=counts)
+    shown = {"blocks": blocks, "most": most, "parameters": model.count_params()}
+    shown["counts"] = Counter(type(layer).__name__ for layer in model.layers)
+    return TEMPLATES.get_template("unet.svg.j2").render(shown)
 
 
 def _outline(ids, colour):
-    """Draw outlines of a colour on nothing: two indexed colours make a small file."""
     outline = Image.fromarray(np.uint8(find_boundaries(ids, mode="inner")), mode="P")
-    outline.putpalette([0, 0, 0, *ImageColor.getrgb(colour)])
+    outline.putpalette([0, 0, 0, *ImageColor.getrgb(colour)])  # two colours make a small file
     return _png(outline, transparency=0)
 
 

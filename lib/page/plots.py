@@ -41,10 +41,7 @@ def _named(curves, names):
 @style()
 @matplotlib.rc_context({"figure.constrained_layout.use": False})  # seaborn makes a layout itself
 def curves_panel(rows, *, label, ylim, plateau=False):
-    """Draw Figure 5 or 6: training curves, an arm a column, what was published above ours.
-
-    `rows` maps the title of a row to its curves; `plateau` marks ln 2.
-    """
+    """Draw Figure 5 or 6, an arm a column; `rows` maps titles to curves, `plateau` marks ln 2."""
     curves = pd.concat(rows, names=["source", "row"]).reset_index()
     look = {"hue": "side", "palette": SIDES, "height": 2.4, "aspect": 1.6, **RUNS}
     grid = sns.relplot(curves, kind="line", x="epoch", y="value", row="source", col="arm", **look)
@@ -63,12 +60,17 @@ def curves_panel(rows, *, label, ylim, plateau=False):
 @style()
 def f1_by_update(curves, *, colours, label):
     """Draw a validation score by update, a thin line a run; `colours` is by word of the arm."""
-    figure = Figure(figsize=(9, 3.8))
-    look = {"hue": "arm", "palette": colours, "ax": figure.subplots(), **RUNS}
-    panel = sns.lineplot(curves[curves.side == "validation"], x="updates", y="value", **look)
+    figure, curves = Figure(figsize=(9, 3.8)), curves[curves.side == "validation"]
+    look = {"hue": "arm", "palette": colours, "ax": figure.subplots(), "legend": False, **RUNS}
+    panel = sns.lineplot(curves, x="updates", y="value", **look)
     panel.set(xscale="log", ylim=(0, 1), ylabel=label)
     panel.grid(axis="y")
-    panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    # Each arm is named beside the end of its longest run, or below the name that stands there.
+    ends, free = curves.sort_values(["updates", "value"]).groupby("arm").value.last(), 1
+    for arm, end in ends.sort_values(ascending=False).items():
+        look = {"color": colours[arm], "va": "center", "transform": panel.get_yaxis_transform()}
+        panel.text(1.01, min(end, free), arm, **look)
+        free = min(end, free) - 0.07
     return figure
 
 
@@ -76,9 +78,8 @@ def f1_by_update(curves, *, colours, label):
 def interval_plot(table, *, words, colours, metrics, ceiling=""):
     """Draw means and 95 % intervals: an arm or a difference of two a row, a metric a panel.
 
-    `table` has results of one fold; where they are differences, `words` is by pairs of arm and
-    against. The dot of a single run is hollow, and what has no colour is no network. A line marks
-    zero for differences, else the score of the arm `ceiling`.
+    `table` has results of one fold; of differences `words` is by pairs of arm and against. A single
+    run's dot is hollow. A line marks zero for differences, else the score of the arm `ceiling`.
     """
     signed = "against" in table
     table = table.set_index(["arm", "against"] if signed else "arm")

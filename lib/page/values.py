@@ -3,6 +3,7 @@
 import math
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +11,9 @@ from IPython.display import Markdown, display
 
 from lib.data.files import read_json, read_table, relative
 
-WRITTEN_FOR = "study"  # the profile whose results the sentences of the page state
-
 
 class MissingValue(LookupError):
-    """A value that the results do not have; names the files, arm, fold and metric."""
+    """A value that the results do not have."""
 
 
 class UntrueSentence(ValueError):
@@ -22,7 +21,7 @@ class UntrueSentence(ValueError):
 
 
 def number(value, spec=".3f"):
-    """Write a number as this study does: no zero before the point, a minus sign for a hyphen."""
+    """Write a number as this study does: no zero before the point, a real minus sign."""
     text = format(value, spec)
     sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
     sign = "" if sign == "-" and not digits.strip("0.%") else sign.replace("-", "\N{MINUS SIGN}")
@@ -31,10 +30,7 @@ def number(value, spec=".3f"):
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean and its 95 % interval, NaN where there is none; `signed` marks a difference.
-
-    ``f"{x:.2f}"`` and ``f"{x:+.2f}"`` write the mean alone, ``f"{x}"`` the interval behind it.
-    """
+    """A mean and its 95 % interval, which ``f"{x}"`` shows; `signed` marks a difference."""
 
     mean: float
     low: float = math.nan
@@ -46,7 +42,7 @@ class Measured:
         """Take a row of a result table; what has an arm ``against`` is a difference."""
         return cls(row.mean, row.ci_low, row.ci_high, hasattr(row, "against"))
 
-    # The whole interval lies above zero, or below; or zero lies in it, or no interval is known.
+    # Of the whole interval; undecided is also what has none.
     higher = property(lambda self: self.low > 0)
     lower = property(lambda self: self.high < 0)
     undecided = property(lambda self: not (self.higher or self.lower))
@@ -64,31 +60,21 @@ class Measured:
 
 
 class Values:
-    """The results in a profile's outputs, each file read when it is first asked for.
-
-    Sentences are written for one profile, and only with the published images it counts as that.
-    """
+    """The results in a profile's outputs, each file read when it is first asked for."""
 
     def __init__(self, outputs):
-        self.outputs, self._tables = Path(outputs), {}
+        self.outputs = Path(outputs)
+        self.table = cache(lambda name: read_table(self.outputs / f"{name}.csv"))
+        # The sentences of the page are written for one profile, with the published images.
         known = read_json(self.outputs / "data.json")["known"]
-        self.as_written = self.outputs.name == WRITTEN_FOR and known
-
-    def table(self, name):
-        """Read a result file, such as ``"runs"`` for runs.csv; StateError if it cannot be read."""
-        if name not in self._tables:
-            self._tables[name] = read_table(self.outputs / f"{name}.csv")
-        return self._tables[name]
+        self.as_written = self.outputs.name == "study" and known
 
     def has(self, *arms):
         """Whether there are scores of all of these arms."""
         return set(arms) <= {*self.table("summary").arm, *self.table("cells").arm}
 
     def score(self, arm, metric, fold=None):
-        """Look up the `Measured` score of an arm in summary.csv or, what that lacks, in cells.csv.
-
-        Without a fold it is ``video``, the mean over the videos held out, or else the first.
-        """
+        """Look up the `Measured` score of an arm, without a fold of ``video`` or else the first."""
         return self._measured(["summary", "cells"], arm=arm, metric=metric, fold=fold)
 
     def effect(self, arm, against, metric, fold=None):
@@ -121,16 +107,18 @@ class Values:
     def verdicts(self, ids):
         """Lay some rows of claims.csv out for reading: claim, published, here, verdict."""
         rows = self.table("claims").set_index("id").reindex(ids).dropna(subset="claim")
-        found = rows[["value", "ci_low", "ci_high"]].to_numpy()
-        here = [None if math.isnan(row[0]) else Measured(*row) for row in found]
+        here = []
+        for value, low, high in rows[["value", "ci_low", "ci_high"]].to_numpy():
+            ends = f"from {number(low, '.2f')} to {number(high, '.2f')}"  # of runs without a mean
+            reach = None if math.isnan(low) else ends
+            here.append(reach if math.isnan(value) else Measured(value, low, high))
         return rows.assign(here=here)[["claim", "published", "here", "verdict"]]
 
     def say(self, text, holds=True, otherwise=None):
-        """Show a sentence in Markdown if it holds.
+        """Show a sentence in Markdown if it holds; each may be a function, called only here.
 
-        Else, or where a value is missing, the profile that it was written for stops with
-        UntrueSentence or MissingValue; any other shows `otherwise`, or nothing if that is None or
-        lacks a value, too. Each may be a function, so that it is asked for values only here.
+        Else, or where a value is missing, the profile that it was written for stops; any other
+        shows `otherwise`, or nothing if that is None or lacks a value, too.
         """
         try:
             if _call(holds):

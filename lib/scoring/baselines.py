@@ -1,7 +1,4 @@
-"""What can be scored without a network: the floor under every result.
-
-Constants are chosen on the training side of a fold and scored on its test side, as a network is.
-"""
+"""What can be scored without a network, with constants that are chosen on the training side."""
 
 import numpy as np
 import pandas as pd
@@ -17,34 +14,26 @@ from lib.scoring.segment import to_cells
 def predictions(data, split):
     """Predict the cells of the test frames of a fold, by baseline.
 
-    ``all_foreground`` marks every pixel; ``image_blind`` marks pixels at random, at the rate that
-    scores best on the training side; ``local_variance`` thresholds the local standard deviation;
-    ``previous_frame`` takes the true labels of the frame before, which no network sees (None where
-    there are none): it tells how alike neighbours are.
+    ``image_blind`` marks pixels at random, at the rate that scores best on the training side;
+    ``local_variance`` thresholds the local standard deviation; ``previous_frame`` takes the labels
+    of the frame before, which no network sees (None where there are none).
     """
     rng, train = np.random.default_rng(0), full_labels(data, split.train)
     rate = best_blind_rate(np.mean(train[train != UNKNOWN] > 0))
-    window, threshold = _fit_local_variance(data, split.train)
-    images = [data.images[video][frame] for video, frame in split.test]
-    masks = [local_variance_mask(image, window, threshold) for image in images]
-    return {
-        "all_foreground": [np.ones(data.shape, np.uint8) for _ in images],
-        "image_blind": [to_cells(rng.random(data.shape) < rate) for _ in images],
-        "local_variance": [to_cells(mask) for mask in masks],
-        "previous_frame": [
-            without_unknown(data.labels[video][frame - 1])
-            if frame - 1 in data.record["labelled"][video]
-            else None
-            for video, frame in split.test
-        ],
-    }
+    fitted, rows = _fit_local_variance(data, split.train), []
+    for video, frame in split.test:
+        row = {"all_foreground": np.ones(data.shape, np.uint8)}
+        row["image_blind"] = to_cells(rng.random(data.shape) < rate)
+        row["local_variance"] = to_cells(local_variance_mask(data.images[video][frame], *fitted))
+        row["previous_frame"] = None
+        if frame - 1 in data.record["labelled"][video]:
+            row["previous_frame"] = without_unknown(data.labels[video][frame - 1])
+        rows.append(row)
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def best_blind_rate(share):
-    """Find the rate of marking pixels at random with the best expected mean IoU.
-
-    `share` is that of the foreground. The best rate for F1 is always 1, as in ``all_foreground``.
-    """
+    """Find the rate of marking pixels at random with the best expected mean IoU; F1's is 1."""
     rates = np.linspace(0.01, 1, 100)
     counts = share * rates, (1 - share) * rates, share * (1 - rates), (1 - share) * (1 - rates)
     with np.errstate(invalid="ignore"):  # where all is known to be cell there is no background
@@ -69,7 +58,7 @@ def local_deviation(image, window):
 
 
 def _fit_local_variance(data, pairs):
-    """Find the window and threshold with the best pooled F1 on a tenth of the training frames."""
+    """Find window and threshold with the best pooled F1 on a tenth of the training frames."""
     pairs, trials = pairs[::10], {}
     labels, images = full_labels(data, pairs), [data.images[video][frame] for video, frame in pairs]
     for window in {max(3, round(max(data.shape) * share)) for share in (1 / 64, 1 / 34, 1 / 20)}:

@@ -10,15 +10,9 @@ from skimage.measure import regionprops
 
 from lib.data.arrays import UNKNOWN
 
-# Costs of AOGM-D: dividing a predicted cell, adding a missed one, removing a spurious one.
-SPLIT_COST, MISS_COST, SPURIOUS_COST = 5, 10, 1
-
 
 def overlaps(labels, cells):
-    """Count the pixels that true cells (rows) and predicted cells (columns) share.
-
-    Row and column 0 are background; what follows is in the order of the ids.
-    """
+    """Count the pixels that true cells (rows) and predicted ones share; 0 is the background."""
     if labels.shape != cells.shape:
         raise ValueError(f"labels {labels.shape} and cells {cells.shape} differ in shape")
     true, found = remove_small(without_unknown(labels)), remove_small(cells)
@@ -39,10 +33,7 @@ def remove_small(cells, smallest=1):
 
 
 def seg_scores(shared):
-    """Score each true cell, shape (..., T), from `overlaps`, shape (..., 1 + T, 1 + C).
-
-    The Jaccard index with the predicted cell that covers more than half of it, or 0.
-    """
+    """Give true cells (..., T) the Jaccard index with what covers more than half of them, or 0."""
     areas = shared.sum(axis=-1, keepdims=True) + shared.sum(axis=-2, keepdims=True)
     jaccard = shared[..., 1:, 1:] / (areas - shared)[..., 1:, 1:]
     return np.where(_matches(shared), jaccard, 0).sum(axis=-1)
@@ -51,8 +42,8 @@ def seg_scores(shared):
 def counts(shared):
     """Count what SEG and DET are made of, by name, from `overlaps`, shape (..., 1 + T, 1 + C).
 
-    SEG is jaccard over true_cells. Merged are true cells beyond the first that a predicted cell
-    matches, and split are predicted cells beyond the first that a true cell matches in turn.
+    SEG is jaccard over true_cells; merged are true cells beyond the first that a predicted cell
+    matches, and split predicted ones beyond the first that a true cell matches in turn.
     """
     matches, turned = _matches(shared), _matches(np.swapaxes(shared, -1, -2))
     merged, split = (np.maximum(one.sum(axis=-2) - 1, 0).sum(axis=-1) for one in (matches, turned))
@@ -65,12 +56,9 @@ def counts(shared):
 
 
 def det(markers, merged, missed, spurious):
-    """Compute DET, 1 - min(AOGM-D, AOGM-D0) / AOGM-D0, from sums of `counts` with markers as truth.
-
-    AOGM-D weighs the corrections that the predicted cells need; AOGM-D0 is that of no cells at all.
-    """
-    empty = MISS_COST * markers
-    cost = SPLIT_COST * merged + MISS_COST * missed + SPURIOUS_COST * spurious
+    """Compute DET, 1 - min(AOGM-D, AOGM-D0) / AOGM-D0, from sums of `counts` of markers."""
+    # The costs of adding a cell, dividing one, and removing one.
+    empty, cost = 10 * markers, 5 * merged + 10 * missed + spurious
     with np.errstate(invalid="ignore", divide="ignore"):
         return 1 - np.minimum(cost, empty) / empty
 
@@ -78,9 +66,8 @@ def det(markers, merged, missed, spurious):
 def field_margin(frames):
     """Measure how far from the edge of the frame, px, every labelled cell reaches at least.
 
-    The challenge marks only cells that reach into its field of interest, which leaves out a margin
-    of the frame, 50 px wide in the data set of the study (Maška et al. 2023,
-    10.1038/s41592-023-01879-y). Cells that lie in there wholly are on the image, but in no truth.
+    The challenge marks no cells that lie wholly in the margin of a frame, 50 px wide in the data of
+    the study (Maška et al. 2023, 10.1038/s41592-023-01879-y).
     """
     depths = []
     for labels in frames:

@@ -9,7 +9,7 @@ import yaml
 from scipy.stats import fisher_exact
 
 from lib.data.files import PARAMS, StateError, read_table, relative
-from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold
+from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold, summarise
 
 # What several differences that are judged apart come to: by the first of these that is there.
 TOGETHER = {"cannot be tested": "cannot be tested", "contradicted": "contradicted"}
@@ -17,10 +17,10 @@ TOGETHER |= {"reproduced": "partly", "partly": "partly", "undecided": "undecided
 NUMBERS = ["ci_low", "ci_high", "n_seeds"]
 COLUMNS = ["id", "claim", "seen", "source", "published", "value", *NUMBERS, "p", "rule", "verdict"]
 EFFECT = ["id", "what", "arm", "against"]
-# What an entry of claims.yaml has to have, by its section and by its rule.
+RULES = {"within": "tolerance", "above": "margin", "exact": "level"}
+# What an entry of claims.yaml has to have, by its section; a claim has the bound of its rule, too.
 ENTRY = ["id", "claim", "source", "published", "measure"]
 SECTIONS = {"claims": [*ENTRY, "rule", "fold"], "facts": [*ENTRY, "fact"], "effects": EFFECT}
-RULES = {"within": "tolerance", "above": "margin", "exact": "level"}
 
 
 class Found(NamedTuple):
@@ -32,15 +32,21 @@ class Found(NamedTuple):
     n_seeds: int = 0
     p: float = math.nan
     verdict: str = ""
+    runs: tuple = ()  # the scores of runs of both kinds, which have no mean
 
 
 def read_claims():
     """Read params/claims.yaml: claims, facts, effects and their metrics, and rules."""
-    path = PARAMS / "claims.yaml"
+    path, faults = PARAMS / "claims.yaml", []
+    known = {"rule": RULES, "fact": FACTS, "history": HISTORY, "metric": {*METRICS, *POOLED}}
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        entries = [(section, entry) for section in SECTIONS for entry in content[section]]
-        faults = [fault for pair in entries for fault in _faults(*pair)]
+        for section, entry in [(name, entry) for name in SECTIONS for entry in content[name]]:
+            given, name = entry | entry.get("measure", {}), entry.get("id", section)
+            keys = [*SECTIONS[section], RULES.get(given.get("rule"), "id")]
+            faults += [f"{name} has no {key}" for key in keys if key not in given]
+            wrong = [key for key in known if given.get(key) not in (None, *known[key])]
+            faults += [f"{name} has an unknown {key}: {given[key]}" for key in wrong]
         _ = content["metrics"], content["rules"]["sees_cells"]["one_answer_below"]
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{relative(path)}: cannot be read: {error}") from error
@@ -49,26 +55,11 @@ def read_claims():
     return content
 
 
-def _faults(section, entry):
-    given, keys = entry | entry.get("measure", {}), [*SECTIONS[section]]
-    known = {"rule": RULES, "fact": FACTS, "history": HISTORY, "metric": {*METRICS, *POOLED}}
-    if section == "claims":
-        keys += [RULES[given["rule"]]] if given.get("rule") in RULES else []
-        keys += [next((key for key in ("history", "share") if key in given), "metric")]
-        keys += ["differences" if "differences" in given else "arm"]
-    for key in keys:
-        if key not in given:
-            yield f"{entry.get('id', section)} has no {key}"
-        elif key in known and given[key] not in known[key]:
-            yield f"{entry['id']} has an unknown {key}: {given[key]}"
-
-
 def judge(stated, tables, *, original, **bootstrap):
-    """Give each claim or fact its row of `COLUMNS`; a fact has no rule and no verdict.
+    """Give each claim or fact its row of `COLUMNS`; no verdict unless the images are `original`.
 
-    Of `tables`, pixels and cells are tidy as for `summarise`, summary is of pixels, histories are
-    the curves of every run, and runs say which of them sees cells. Unless these are the `original`
-    images of the report, nothing is judged. `bootstrap` is as for `summarise`.
+    Of `tables`, pixels and cells are as for `summarise`, the summary is of pixels, histories have
+    every run's curves, and runs say which sees cells.
     """
     rows = []
     for claim in stated:
@@ -79,7 +70,10 @@ def judge(stated, tables, *, original, **bootstrap):
             pairs = [measure | pair for pair in measure.get("differences", [{}])]
             found = [_measured(tables, pair, bootstrap) for pair in pairs]
             rule = f"{claim['rule']} {claim[RULES[claim['rule']]]:g}"
-            verdict = _verdict([_single_verdict(claim, one) for one in found])
+            verdict, *others = verdicts = {_verdict(claim, one) for one in found}
+            if others:
+                ranked = (TOGETHER[one] for one in TOGETHER if one in verdicts)
+                verdict = next(ranked, "not reproduced")
         # Of several differences the smallest is shown, or none where one could not be measured.
         shown = found[np.nan_to_num([one.value for one in found], nan=-np.inf).argmin()]
         if rule and not original:
@@ -89,10 +83,7 @@ def judge(stated, tables, *, original, **bootstrap):
 
 
 def effects(table, stated, names, **bootstrap):
-    """Measure differences between arms, on each fold that has both and on both held-out videos.
-
-    n_seeds is how many seeds both have; all but `stated`, of claims.yaml, is as for `summarise`.
-    """
+    """Measure differences between arms, on each fold that has both and on both held-out videos."""
     rows = []
     for effect in stated:
         arms = [effect["arm"], effect["against"]]
@@ -108,31 +99,35 @@ def effects(table, stated, names, **bootstrap):
 
 def _measured(tables, measure, bootstrap):
     arm, fold = measure["arm"], measure["fold"]
-    if "against" in measure:
-        # Whether each run of the two sees cells, by fold and seed, where that is known.
-        runs = of_fold(tables["runs"], fold).dropna(subset="sees_cells")
-        runs = runs.astype({"seed": str, "sees_cells": bool}).set_index(["fold", "seed"])
-        kinds = [runs[runs.arm == name].sees_cells for name in (arm, measure["against"])]
-        if "share" not in measure:
-            return _difference(kinds, tables, measure, bootstrap)
+    if "history" in measure:
+        runs = tables["histories"].query("arm == @arm and fold == @fold").groupby("seed")
+        values = [HISTORY[measure["history"]](run) for _, run in runs]
+        return Found(np.mean(values), min(values), max(values), len(values)) if values else Found()
+    # Whether each run, also of what is against it, sees cells, by fold and seed, where it is known.
+    runs = of_fold(tables["runs"], fold).dropna(subset="sees_cells")
+    runs = runs.astype({"seed": str, "sees_cells": bool}).set_index(["fold", "seed"])
+    kinds = [runs[runs.arm == name].sees_cells for name in (arm, measure.get("against"))]
+    if "share" in measure:
         if not all(map(len, kinds)):
             return Found()
         p = float(fisher_exact([[side.sum(), (~side).sum()] for side in kinds]).pvalue)
         return Found(kinds[0].mean() - kinds[1].mean(), n_seeds=min(map(len, kinds)), p=p)
-    rows = tables["histories" if "history" in measure else "summary"]
-    rows = rows[(rows.arm == arm) & (rows.fold == fold)]
-    if "history" in measure:
-        values = [HISTORY[measure["history"]](run) for _, run in rows.groupby("seed")]
-        return Found(np.mean(values), min(values), max(values), len(values)) if values else Found()
-    rows = rows[rows.metric == measure["metric"]][["mean", *NUMBERS]]
-    return Found(*next(rows.itertuples(index=False, name=None), ()))
+    if "against" in measure:
+        return _difference(kinds, tables, measure, bootstrap)
+    metric, pixels, table = measure["metric"], tables["pixels"], tables["summary"]
+    if kinds[0].nunique() > 1:
+        runs = of_fold(pixels[pixels.arm == arm], fold)
+        table = summarise(runs.assign(arm=runs.seed), block=1, resamples=1, names=[metric])
+        each = table["mean"][table.fold == fold]
+        return Found(math.nan, each.min(), each.max(), len(each), runs=tuple(each))
+    rows = table[(table.arm == arm) & (table.fold == fold) & (table.metric == metric)]
+    return Found(*next(rows[["mean", *NUMBERS]].itertuples(index=False, name=None), ()))
 
 
 def _difference(kinds, tables, measure, bootstrap):
     arms, metric = [measure["arm"], measure["against"]], measure["metric"]
     table, among = tables["pixels" if metric in METRICS else "cells"], "among" in measure
     table = of_fold(table[table.arm.isin(arms)], measure["fold"])
-    seeds = _shared_seeds(table)
     if not set(arms) <= set(table.arm):
         return Found()
     if among:
@@ -142,13 +137,13 @@ def _difference(kinds, tables, measure, bootstrap):
         rows = pd.MultiIndex.from_frame(table[["arm", "fold", "seed"]].astype(str))
         table = table[rows.isin(pd.concat(seeing, keys=arms).index)]
     else:
+        seeds = _shared_seeds(table)
         shared = kinds[0].index.intersection(kinds[1].index)
         kinds = [side.loc[shared] for side in kinds]
         undecided = any(side.nunique() > 1 for side in kinds)
-    if all(side.size and not side.any() for side in kinds):
-        return Found(n_seeds=seeds, verdict="void")
-    if undecided:
-        return Found(n_seeds=seeds, verdict="undecided")
+    void = all(side.size and not side.any() for side in kinds)
+    if void or undecided:
+        return Found(n_seeds=seeds, verdict="void" if void else "undecided")
     (found,) = arm_differences(table, *arms, [metric], paired=not among, **bootstrap).values()
     return Found(*found, seeds)
 
@@ -159,22 +154,18 @@ def _shared_seeds(table):
     return int((runs.groupby("seed").size() == 2 * runs.fold.nunique()).sum())
 
 
-def _verdict(verdicts):
-    """Give the verdict on several differences together."""
-    if len(set(verdicts)) == 1:
-        return verdicts[0]
-    return next((TOGETHER[one] for one in TOGETHER if one in verdicts), "not reproduced")
-
-
-def _single_verdict(claim, found):
+def _verdict(claim, found):
     value, low, high, bound = *found[:3], claim[RULES[claim["rule"]]]
-    if found.verdict or np.isnan(value):
+    if found.verdict or (np.isnan(value) and not found.runs):
         return found.verdict or "cannot be tested"
     if claim["rule"] == "within":
         lowest, highest = claim["published"] - bound, claim["published"] + bound
         if lowest <= value <= highest:
             return "reproduced"
-        return "partly" if low <= highest and high >= lowest else "not reproduced"
+        reached = low <= highest and high >= lowest
+        if found.runs:
+            reached = any(lowest <= run <= highest for run in found.runs)
+        return "partly" if reached else "not reproduced"
     if claim["rule"] == "exact":
         low, high, bound = (value, value, 0) if found.p < bound else (-1, 1, 0)
     if high < bound:

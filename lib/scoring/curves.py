@@ -9,10 +9,7 @@ BLOCK = 2**20  # pixels that are carried as one
 
 
 class PixelScore(keras.metrics.Metric):
-    """A score of `SCORES`, by its name, of all pixels since the last reset, from logits.
-
-    The mean over batches, as of the original, would depend on what happens to be in a batch.
-    """
+    """A score of `SCORES`, by its name, of all pixels since the last reset, from logits."""
 
     def __init__(self, name):
         super().__init__(name=name)
@@ -22,7 +19,7 @@ class PixelScore(keras.metrics.Metric):
         self.rest = self.add_variable(shape, "zeros", dtype="float32", name="rest")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add the pixels of a batch; pixel weights belong to the loss and are left out here."""
+        """Add the pixels of a batch; pixel weights belong to the loss alone."""
         total = ops.cast(self.rest, "int32") + _batch_counts(y_true, y_pred)
         self.blocks.assign_add(ops.cast(total // BLOCK, "float32"))
         self.rest.assign(ops.cast(total % BLOCK, "float32"))
@@ -34,16 +31,13 @@ class PixelScore(keras.metrics.Metric):
 
 
 def batch_f1(y_true, y_pred):
-    """F1 of a batch as the original has it: of rounded probabilities, 0 where undefined.
-
-    Keras averages it over an epoch; at one frame a batch that is the mean over frames of Figure 6.
-    """
+    """F1 of a batch as the original has it, 0 where undefined; Keras averages it over an epoch."""
     tp, fp, fn, _ = ops.unstack(ops.cast(_batch_counts(y_true, y_pred), "float32"))
     return 2 * tp / (2 * tp + fp + fn + keras.config.epsilon())
 
 
 def pixel_metrics():
-    """Make the metrics that a network is compiled with: one a score, and the original's F1."""
+    """Make the metrics of a network: one a score, and the original's F1."""
     return [*map(PixelScore, SCORES), batch_f1]
 
 

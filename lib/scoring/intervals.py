@@ -1,8 +1,7 @@
 """Intervals: the bootstrap over seeds and blocks of neighbouring frames.
 
-Neighbouring frames of a time lapse are near copies, so that frames drawn one by one would make the
-interval far too narrow: `block` are drawn together (Künsch 1989, 10.1214/aos/1176347265). It says
-nothing of how a second seed would differ where there is one, nor of how a third video would.
+Neighbouring frames of a time lapse are near copies: drawn one by one they would make the interval
+far too narrow, so that `block` are drawn together (Künsch 1989, 10.1214/aos/1176347265).
 Tables are tidy: arm, fold, seed, video, frame, metric, value; `names` are metrics of them.
 """
 
@@ -18,7 +17,6 @@ from lib.scoring.pixels import COUNTS, SCORES
 METRICS = [name for score in SCORES for name in (score, f"{score}_pooled")] + ["seg_st"]
 UNDEFINED = (np.nan, np.nan, np.nan)
 _iou = partial(SCORES["iou"], tn=None)  # true negatives are no part of it
-
 # Metrics that are computed from the sums of counts over frames of a run: the counts, the formula.
 POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} | {
     "seg_gt": (("gold_jaccard", "gold_true_cells"), np.divide),
@@ -30,29 +28,29 @@ POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} |
 
 
 def summarise(table, *, block, resamples, seed=0, names=METRICS):
-    """Mean and 95 % interval of each metric of each arm and fold.
+    """Mean and 95 % interval of each metric of each arm and fold, n_frames where it is defined.
 
-    n_frames are those on which the metric is defined. Where two videos were held out in turn, the
-    fold ``video`` is the mean of the two.
+    Where two videos were held out in turn, the fold ``video`` is the mean of the two.
     """
     rows = []
     for arm, group in table.groupby("arm", sort=False):
-        rng, found = np.random.default_rng(seed), {}
+        rng, samples = np.random.default_rng(seed), {}
         for fold, part in group.groupby("fold", sort=False):
             wide = _wide(part)
-            draws = _draws(wide.index, block, resamples, rng)
-            found[fold] = [wide], _samples(wide, names, *draws)
-        held_out = [found[fold] for fold in found if is_video_fold(fold)]
+            samples[fold] = _samples(wide, names, *_draws(wide.index, block, resamples, rng))
+        held_out = [samples[fold] for fold in samples if is_video_fold(fold)]
         if len(held_out) > 1:
-            wides, samples = zip(*held_out, strict=True)
-            found["video"] = [wide for (wide,) in wides], np.mean(samples, axis=0)
-        for fold, (wides, samples) in found.items():
-            n_seeds = min(wide.index.unique("seed").size for wide in wides)
-            for name, sample in zip(names, samples, strict=True):
+            samples["video"] = np.mean(held_out, axis=0)
+        for fold, sample in samples.items():
+            part = of_fold(group, fold)
+            n_seeds = part.groupby("fold").seed.nunique().min()
+            scored = part.dropna(subset="value")
+            scored = scored.drop_duplicates(["fold", "metric", "video", "frame"])
+            for name, drawn in zip(names, sample, strict=True):
                 column = POOLED[name][0][0] if name in POOLED else name
-                frames = [wide[column].dropna().index.droplevel("seed").unique() for wide in wides]
-                n_frames = sum(map(len, frames))
-                rows.append([arm, fold, name, *_interval(sample), n_seeds, n_frames])
+                rows.append(
+                    [arm, fold, name, *_interval(drawn), n_seeds, sum(scored.metric == column)]
+                )
     columns = ["arm", "fold", "metric", "mean", "ci_low", "ci_high", "n_seeds", "n_frames"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -74,8 +72,7 @@ def arm_differences(table, arm, against, names, *, block, resamples, seed=0, pai
     """Differences `arm` minus `against`, with 95 % intervals; the means over the folds of a table.
 
     The same frames are drawn for both, so that what they share cancels, and where `paired` the same
-    of the seeds that both have. Mean, ci_low and ci_high are by name; NaN where the arms share no
-    frame in some fold.
+    of the seeds that both have. Mean, ci_low and ci_high by name, NaN where a fold shares no frame.
     """
     samples, rng = [], np.random.default_rng(seed)
     for _, part in table.groupby("fold", sort=False):

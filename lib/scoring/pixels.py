@@ -1,8 +1,4 @@
-"""Pixel scores from counts of true and false positives and negatives; NaN where undefined.
-
-A score is added here and nowhere else: a function of the four counts in `SCORES` becomes a column
-of metrics.csv, a curve of training (`lib.scoring.curves`) and ``<name>_pooled`` in summary.csv.
-"""
+"""Pixel scores: a score is added in `SCORES`, a function of four counts, and nowhere else."""
 
 import numpy as np
 
@@ -23,7 +19,6 @@ SCORES = {
 
 def count(labels, cells):
     """Count pixels of a prediction against the truth."""
-    labels, cells = np.asarray(labels), np.asarray(cells)
     if labels.shape != cells.shape:
         raise ValueError(f"labels {labels.shape} and cells {cells.shape} differ in shape")
     known = labels != UNKNOWN

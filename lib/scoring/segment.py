@@ -51,10 +51,9 @@ def segment(probability, shape, *, threshold, smallest, grow, split=0, marker=0.
     """Find the cells of a frame of some shape, whose pixels every length is in.
 
     What is from `threshold` on is cut into components, whose centres are at least `split` apart
-    (0: left whole). Those of fewer pixels than `smallest` are removed, and the others grow by up to
-    `grow`; cells that meet stay apart. Where `marker` is above 0, the components are those from
-    this probability on, and a watershed floods what is from `threshold` on from there. They are cut
-    out of `inside` where that is another map than the foreground; both are from 0 to 1.
+    (0: left whole). Those of fewer pixels than `smallest` go, and the others grow by up to `grow`.
+    Where `marker` is above 0, the components are those from this probability on, and a watershed
+    floods what is from `threshold` on from there. They are cut out of `inside` where there is one.
     """
     foreground = enlarge(probability, shape)
     core = foreground if inside is None else enlarge(inside, shape)
@@ -66,18 +65,13 @@ def segment(probability, shape, *, threshold, smallest, grow, split=0, marker=0.
 
 
 def split_cells(cells, distance, depth=None):
-    """Divide components by a watershed on their distance to the background.
-
-    Markers are the maxima of that distance, smoothed by a Gaussian whose standard deviation is an
-    eighth of `distance`, so that a ragged outline has no maxima of its own.
-    """
-    # Without any background there is no distance to it.
-    if distance == 0 or cells.all():
-        return cells
+    """Divide components by a watershed on their `depth`, the distance to the background, px."""
     # A component that is no wider has but one centre, and is left as it is.
     wide = [max(side.stop - side.start for side in box) > distance for box in find_objects(cells)]
-    if not any(wide):
+    # Without any background there is no distance to it.
+    if distance == 0 or cells.all() or not any(wide):
         return cells
+    # Smoothed, so that a ragged outline has no maxima of its own.
     depth = gaussian(distance_transform_edt(cells > 0) if depth is None else depth, distance / 8)
     wide = np.where(np.array([False, *wide])[cells], cells, 0)
     peaks = peak_local_max(depth, min_distance=distance, labels=wide, exclude_border=False)
@@ -98,7 +92,7 @@ def flood(markers, core, mask):
 
 
 def _fill(markers, components):
-    """Fill the components that hold one marker; give what is free in those that hold several."""
+    """Fill components that hold one marker, and tell what is free in those that hold several."""
     home = np.zeros(markers.max() + 1, int)
     home[markers] = components
     held = np.bincount(home[1:], minlength=components.max() + 1)
@@ -111,7 +105,7 @@ def _fill(markers, components):
 
 @np.errstate(invalid="ignore")
 def score_constants(probabilities, labels, *, insides=None, **tried):
-    """Score `segment` with many combinations of its constants, those of `TRIED` if not told."""
+    """Score `segment` with many combinations of its constants, by default those of `TRIED`."""
     tried, sums, rows = TRIED | tried, defaultdict(int), []
     insides = [None] * len(labels) if insides is None else insides
     plain = set(product(tried["thresholds"], tried["split"]))
@@ -133,11 +127,10 @@ def score_constants(probabilities, labels, *, insides=None, **tried):
                         found = {(level, 0.0): cells} if pair in plain else {}
                         for one in tried["flooded"] if pair in sown else ():
                             found[one, level] = flood(cells, core, foreground >= one)
-                        counted[left] = [
-                            (way, _count_grown(truth, grown, grow, near))
-                            for way, grown in found.items()
-                        ]
-                    for way, numbers in counted[left]:
+                        counted[left] = {
+                            way: _count_grown(truth, found[way], grow, near) for way in found
+                        }
+                    for way, numbers in counted[left].items():
                         sums[*way, floor, pair[1]] += numbers
     for constants, (jaccard, *numbers) in sums.items():
         scores = zip(grow, jaccard / numbers[0], det(*numbers), strict=True)
@@ -147,14 +140,11 @@ def score_constants(probabilities, labels, *, insides=None, **tried):
 
 
 def _count_grown(truth, cells, grow, near):
-    """Count for SEG and DET of cells after each growth by `expand_labels`, shape (5, len(grow)).
-
-    Few masks differ and their distances take the time, so that `near` keeps by mask the pixels in
-    reach, the pixel of a cell nearest to each, and the first growth that comes as far.
-    """
+    """Count for SEG and DET of cells after each growth by `expand_labels`, shape (5, len(grow))."""
     mask, flat = cells > 0, cells.ravel()
-    key = mask.tobytes()
-    if key not in near:
+    # Few masks differ and their distances take the time: of each mask keep the pixels in reach,
+    # the pixel of a cell nearest to each, and the first growth that comes as far.
+    if (key := mask.tobytes()) not in near:
         distances, nearest = distance_transform_edt(~mask, return_indices=True)
         pixels = np.flatnonzero(~mask & (distances <= grow[-1]))
         rows, columns = nearest.reshape(2, -1)[:, pixels]
@@ -173,14 +163,10 @@ def _count_grown(truth, cells, grow, near):
 
 
 def choose_constants(table):
-    """Choose the arguments of `segment` with the best SEG in (a part of) `score_constants`.
-
-    SEG does not see predicted cells where there is no true one, so what is equal in it to three
-    digits is decided by DET; what is equal in both by the simpler: no markers, no split, less
-    growth, a threshold nearer .5, fewer cells removed.
-    """
+    """Choose the arguments of `segment` with the best SEG in (a part of) `score_constants`."""
     if table.seg.isna().all():
         raise ValueError("no true cell in the labels to choose constants by")
+    # SEG, to three digits, does not see spurious cells, as DET does; then the simpler is chosen.
     order = ["seg", "det", "marker", "split", "grow", "off", "smallest"]
     off = abs(table.threshold - 0.5).round(9)
     ranks = table.assign(seg=-table.seg.round(3), det=-table.det.round(3), off=off)

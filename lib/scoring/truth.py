@@ -1,8 +1,4 @@
-"""Score predictions against what is known of the cells: silver truth, gold truth and markers.
-
-Constants that turn probabilities into cells are chosen on validation frames, and test frames are
-counted with them once. Truth that is `UNKNOWN` takes no part.
-"""
+"""Score predictions against silver truth, gold truth and markers; what is `UNKNOWN` has no part."""
 
 import numpy as np
 import pandas as pd
@@ -12,13 +8,12 @@ from lib.network.inference import mean_predictions
 from lib.network.targets import to_gap_mask
 from lib.scoring import baselines, cells, pixels, segment
 
-# How far from the marker of a cell that the labels miss a pixel may belong to that cell, px at
-# 512 px; no cell of the data is wider than twice this.
+# Up to here, px at 512 px, a pixel may belong to a cell that the labels miss, from its marker on.
 UNKNOWN_RADIUS = 80
 
 
 class Truth:
-    """What is known of a data set's cells, with margin and cell_area of `score_cells`."""
+    """What is known of a data set's cells, with the margin, px, and the median cell_area, px."""
 
     def __init__(self, data, split):
         self.data, self.is_silver = data, data.record["truth"] == "silver"
@@ -31,11 +26,7 @@ class Truth:
         self.margin = cells.field_margin(labels if self.is_silver else markers)
 
     def count(self, video, frame, found, foreground):
-        """Count what every measure of cells in a frame is made of.
-
-        Found cells that lie wholly in the margin, and their pixels, are left out first. Counts that
-        need gold or silver truth are None where there is none; those of markers are left out.
-        """
+        """Count what measures are made of; None for those of a truth that the frame lacks."""
         labels, markers = self.data.labels[video][frame], self.data.markers[video].get(frame)
         kept = cells.in_field(found, self.margin)
         foreground = foreground & ((kept > 0) | (found == 0))
@@ -47,9 +38,9 @@ class Truth:
         for name, counts in (("gold", gold), ("silver", silver)):
             row |= {f"{name}_{key}": counts.get(key) for key in ("jaccard", "true_cells")}
         if marked:
-            errors = {key: marked[key] for key in ("merged", "missed", "spurious")}
-            row |= {"markers": marked["true_cells"]} | errors
-            row["count_error"] = marked["spurious"] - marked["missed"] - marked["merged"]
+            row["markers"] = marked["true_cells"]
+            row |= {key: marked[key] for key in ("merged", "missed", "spurious")}
+            row["count_error"] = row["spurious"] - row["missed"] - row["merged"]
             radius = UNKNOWN_RADIUS * max(labels.shape) / REFERENCE_SIZE
             known = mark_unknown(labels, markers, radius)
         row |= {"splits": silver.get("split"), "merges": silver.get("merged")}
@@ -61,11 +52,7 @@ class Truth:
 
 
 def score_frames(data, pairs, probabilities, threshold):
-    """Score predictions (F, K, L), from 0 to 1, at the size of the labels.
-
-    The table has a row for each pair of video and frame: tp, fp, fn, tn, each of `pixels.SCORES`,
-    and seg_st, the mean SEG of the cells of the labels; NaN where undefined.
-    """
+    """Score predictions (F, K, L), from 0 to 1, at the size of the labels, a row a frame."""
     masks = (segment.enlarge(one, data.shape) >= threshold for one in probabilities)
     found = zip(pairs, map(segment.to_cells, masks), strict=True)
     return pd.DataFrame([_frame_row(data, *pair, cells) for pair, cells in found])
@@ -81,19 +68,16 @@ def _frame_row(data, video, frame, found):
 def score_cells(data, split, maps, settings, *, turned):
     """Choose how probabilities become cells on validation frames, and count in each test frame.
 
-    Of each frame `maps`, from `inference.mean_predictions`, hold the foreground probability and the
-    map that cells are cut out of; `turned` says whether they are means over flips and turns. Rows
-    are of a method and a frame; methods that were not chosen are compared by gold truth alone,
-    which few frames have. The record has the arguments of `segment` by method, the method with the
-    best SEG, margin, px, and cell_area, the median of the labelled cells, px.
+    `maps` are from `inference.mean_predictions`. Rows are of a method and a frame; methods that
+    were not chosen are compared by gold truth alone, which few frames have. The record has the
+    arguments of `segment` by method, the method with the best SEG, and what `Truth` measured.
     """
     # Neighbouring frames are near copies; every second one tells as much in half the time.
     validation = split.validation[::2]
     foregrounds, insides = zip(*(maps[pair] for pair in validation), strict=True)
     # Scored faster where the two are the same.
     insides = None if all(map(np.array_equal, foregrounds, insides)) else insides
-    labels = full_labels(data, validation)
-    table = segment.score_constants(foregrounds, labels, insides=insides)
+    table = segment.score_constants(foregrounds, full_labels(data, validation), insides=insides)
     tried = {method: table.query(part) for method, part in segment.METHODS.items()}
     scores = {method: round(float(part.seg.max()), 3) for method, part in tried.items()}
     constants = {method: segment.choose_constants(part) for method, part in tried.items()}
@@ -113,10 +97,7 @@ def score_cells(data, split, maps, settings, *, turned):
 
 
 def score_readings(data, split, paths, settings):
-    """Score the cells in the mean over what runs predicted and, where it is kept, over turns.
-
-    `paths` are their predictions.npz. Returns the table of cells.csv and the record of cells.json.
-    """
+    """Score cells in the mean over some predictions.npz: the rows of cells.csv, and cells.json."""
     rows, records = [], {}
     for turned in (False, True)[: 1 + settings.evaluation.turns]:
         maps = mean_predictions(paths, turned=turned)
@@ -126,34 +107,29 @@ def score_readings(data, split, paths, settings):
 
 
 def count_references(data, split, sizes):
-    """Count for what is no network: the floor, and the ceiling of what the labels can teach.
+    """Count for `baselines.predictions`, the floor, and the ceiling of what the labels can teach.
 
     ``silver_truth`` is what networks learn from, ``perfect_mask`` its foreground cut into
-    components, ``perfect_gap_128`` its cells with a gap between them at 128 px, grown back. The
-    others are those of `baselines.predictions`.
+    components, ``perfect_gap_128`` its cells with a gap between them at 128 px, grown back.
     """
-    truth, rows, floor = Truth(data, split), [], baselines.predictions(data, split)
-    for arm, predictions in (_ceilings(data, split, sizes) | floor).items():
-        for pair, found in zip(split.test, predictions, strict=True):
-            if found is not None:
-                rows.append({"arm": arm} | truth.count(*pair, found, found > 0))
-                if arm in floor:
-                    rows.append({"arm": arm} | _frame_row(data, *pair, found))
-    return rows
-
-
-def _ceilings(data, split, sizes):
     validation, test = (
         cells.without_unknown(full_labels(data, pairs)) for pairs in (split.validation, split.test)
     )
-    found = {"silver_truth": test, "perfect_mask": [segment.to_cells(one > 0) for one in test]}
+    ceiling = {"silver_truth": test, "perfect_mask": [segment.to_cells(one > 0) for one in test]}
     tried = {"thresholds": (0.5,), "split": (0,), "markers": ()}
     for size in sizes:
         shape = [round(size * side / max(data.shape)) for side in data.shape]
         small = [resample(labels, labels, shape)[1] for labels in (validation, test)]
         seen, masks = (np.float32(to_gap_mask(labels)) for labels in small)
         chosen = segment.choose_constants(segment.score_constants(seen, validation, **tried))
-        found[f"perfect_gap_{size}"] = [
+        ceiling[f"perfect_gap_{size}"] = [
             segment.segment(mask, data.shape, **chosen) for mask in masks
         ]
-    return found
+    truth, rows, floor = Truth(data, split), [], baselines.predictions(data, split)
+    for arm, predictions in (ceiling | floor).items():
+        for pair, found in zip(split.test, predictions, strict=True):
+            if found is not None:
+                rows.append({"arm": arm} | truth.count(*pair, found, found > 0))
+                if arm in floor:
+                    rows.append({"arm": arm} | _frame_row(data, *pair, found))
+    return rows

@@ -19,7 +19,7 @@ FILES = {
     "cells_effects": EFFECT + "a,A,warped,plain,video,seg_gt,.2149,.1,.3,3\n",
     "runs": "arm,fold,seed,sees_cells\nplain,last,0,True\nplain,last,1,False\nplain,random,0,\n",
     "claims": "id,claim,published,value,ci_low,ci_high,verdict\nf1,It works,.891,.82,.7,.9,partly\n"
-    "shares,Some see,.9,,,,reproduced\n",
+    "shares,Some see,.9,,,,reproduced\nkinds,Both,.9,,.722,.868,partly\n",
 }
 
 
@@ -148,10 +148,11 @@ def test_tables_for_reading_have_a_row_an_arm_or_a_pair_and_a_column_a_metric(va
 
 
 def test_claims_are_laid_out_in_the_order_that_is_asked_for(values):
-    table = values().verdicts(["shares", "unheard_of", "f1"])
+    table = values().verdicts(["shares", "unheard_of", "f1", "kinds"])
     assert table.columns.tolist() == ["claim", "published", "here", "verdict"]
-    assert table.claim.tolist() == ["Some see", "It works"]
-    assert [format(value) for value in table.here] == ["None", ".820 (.700 to .900)"]
+    assert table.claim.tolist() == ["Some see", "It works", "Both"]
+    shown = [format(value) for value in table.here]
+    assert shown == ["None", ".820 (.700 to .900)", "from .72 to .87"]
 
 
 def test_a_sentence_that_holds_is_said_on_every_profile(values, shown):
