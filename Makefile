@@ -8,6 +8,8 @@ VENV ?= .venv
 # a sixth of the time; TensorFlow leaves oneDNN out on processors without AVX-512, where it saves more.
 export STUDY_THREADS ?= 1
 export OMP_NUM_THREADS ?= $(STUDY_THREADS)
+export TF_NUM_INTRAOP_THREADS ?= $(STUDY_THREADS)
+export TF_NUM_INTEROP_THREADS ?= 1
 export MALLOC_TRIM_THRESHOLD_ ?= 16000000000
 export MALLOC_MMAP_THRESHOLD_ ?= 8000000000
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1

@@ -1,7 +1,4 @@
-"""Find the cells in images of one's own with a network that the study has trained.
-
-What is not given is read from STUDY_IMAGE, STUDY_RUN, STUDY_OUT and STUDY_PIXEL, as make sets them.
-"""
+"""Find the cells in images of one's own; what is not given is read from STUDY_IMAGE and so on."""
 
 import argparse
 import logging
@@ -11,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -35,7 +32,7 @@ from tqdm import tqdm
 from lib.data import files
 from lib.data.arrays import UNKNOWN, normalise_frames, resample_image
 from lib.data.files import DataError, StateError, relative
-from lib.data.frames import numbered_images, write_results
+from lib.data.frames import numbered_images, some, write_results
 from lib.network import inference
 from lib.scoring.segment import remove_small, segment
 from lib.study.schema import Settings
@@ -81,12 +78,12 @@ class Network:
         if missing := [name for name in NETWORK_FILES if not (folder / name).is_file()]:
             there = "lacks " + ", ".join(missing) if folder.is_dir() else "no such folder"
             raise StateError(f"{relative(folder)}: {there}; networks to be had: {_known(folder)}")
-        with _reading(folder / "params.yaml", "is not that of a run") as path:
+        with files.named(path := folder / "params.yaml", "is not that of a run"):
             run = yaml.safe_load(path.read_text(encoding="utf-8"))
             self.settings, self.data = Settings.model_validate(run["settings"]), run["data"]
             self.frame, own = tuple(self.data["shape"]), self.data["pixel"]
             self.words = f"{run['arm']}, fold {run['fold']}, trained on {self.data['label']}"
-        with _reading(folder / "cells.json", "is not that of a run") as path:
+        with files.named(path := folder / "cells.json", "is not that of a run"):
             cells = files.read_json(path)[str(self.settings.evaluation.turns)]
             self.constants = cells["constants"][cells["chosen"]]
             self.diameter = 2 * math.sqrt(cells["cell_area"] / math.pi)
@@ -108,31 +105,15 @@ class Network:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import keras
 
-        with _reading(self.folder / "model.keras") as path:
+        with files.named(path := self.folder / "model.keras"):
             return keras.models.load_model(path, compile=False)
-
-
-@contextmanager
-def _reading(path, fault="cannot be read", kind=StateError):
-    """Name the file and its fault where reading fails; decoders share no class of errors."""
-    try:
-        yield path
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        text = f"{relative(path)}: {fault} ({reason or type(error).__name__})"
-        raise kind(text) from error
 
 
 def _known(folder):
     found = [*files.ROOT.glob("models/*"), *files.OUTPUTS.glob("*/runs/*/*/*")]
     whole = sorted(path for path in found if all((path / n).is_file() for n in NETWORK_FILES))
     below = [path for path in whole if folder.resolve() in path.parents]
-    return _some(map(relative, below or whole)) or "none; `make reproduce` trains some"
-
-
-def _some(things):
-    names = [str(thing) for thing in things]
-    return ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
+    return some(map(relative, below or whole)) or "none; `make reproduce` trains some"
 
 
 def list_images(path):
@@ -160,7 +141,7 @@ def list_results(paths):
 
 def read_planes(path, name):
     """Read the planes of an image file, (M, N), or (M, N, S) where a pixel has samples, by name."""
-    with _reading(path, kind=DataError):
+    with files.named(path, kind=DataError):
         planes = _read(path)
     titles, digits = [name], len(str(len(planes)))
     if len(planes) > 1:
@@ -285,11 +266,11 @@ def predict_images(source, images, network, out):
     if frames:
         write_results(out, source.name, link(frames))
     if gap := sorted(set(range(max(numbers.values(), default=-1) + 1)) - set(frames)):
-        warnings.append(f"warning: {source.name}_RES is incomplete, without frames {_some(gap)}")
+        warnings.append(f"warning: {source.name}_RES is incomplete, without frames {some(gap)}")
     if odd:
         known = f"the network knows cells {network.diameter / network.zoom:.0f} px wide"
         cure = f"{'check' if network.pixel else 'give'} the micrometres a pixel as PIXEL="
-        warnings.append(f"warning: {known} and finds others in {_some(odd)}; {cure}")
+        warnings.append(f"warning: {known} and finds others in {some(odd)}; {cure}")
     earlier = len(list_results(out.iterdir()) - written)
     more = f"; {earlier} more files there are of earlier calls" if earlier else ""
     print(f"results are in {relative(out)}{more}")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lib.data.files import PARAMS, ROOT
+from tests.page.faults import faults_of
 
 MINE = """inherits: smoke
 arms:
@@ -55,7 +56,10 @@ def test_every_arm_has_a_run_and_every_notebook_a_page(first, place):
     assert list(runs.arm) == arms
     assert set(runs.status) == {"completed"}
     for page in ("01_data", "02_augmentation", "03_weight_maps", "04_training", "05_evaluation"):
-        assert (outputs(place) / "chapters" / f"{page}.html").stat().st_size > 10_000
+        text = (outputs(place) / "chapters" / f"{page}.html").read_text(encoding="utf-8")
+        assert len(text) > 10_000
+        assert faults_of(text) == []
+    assert faults_of((outputs(place) / "report.html").read_text(encoding="utf-8")) == []
     assert "[4/4 border last seed0]" in first
 
 

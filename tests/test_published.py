@@ -8,6 +8,7 @@ from bs4 import BeautifulSoup
 
 from lib.data.files import OUTPUTS, ROOT
 from lib.page.values import Values, number
+from tests.page.faults import faults_of
 
 STUDY = OUTPUTS / "study"
 PAGES = sorted(STUDY.glob("chapters/*.html"))
@@ -46,6 +47,11 @@ def test_outputs_name_no_folder_of_a_machine():
     for path in [STUDY / "report.html", *PAGES, *STUDY.glob("*.json"), *STUDY.glob("*.csv")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"[\s\"'(](/home/|/Users/|/tmp/|/work/|/root/)", text), path
+
+
+@pytest.mark.parametrize("path", [STUDY / "report.html", *PAGES], ids=lambda path: path.stem)
+def test_every_page_stands_alone_and_can_be_read_by_everyone(path):
+    assert faults_of(path.read_text(encoding="utf-8")) == []
 
 
 def score(values, arm, metric):

@@ -83,9 +83,3 @@ def load_side(data, pairs, settings, unknown=0):
     shape = network_shape(data.shape, settings.image.size, settings.model.depth)
     images, labels = resample(images, labels, shape, data.record.get("grey"))
     return normalise_frames(images) if settings.image.normalise == "frame" else images, labels
-
-
-def load_training_sides(data, split, settings):
-    """Make what a network learns from and what it is validated on, as by `load_side` each."""
-    sides, unknown = (split.train, split.validation), settings.training.unknown
-    return [load_side(data, pairs, settings, unknown) for pairs in sides]

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.data.arrays import UNKNOWN, full_labels, is_missed, spread
-from lib.data.files import DataError
+from lib.data.files import DataError, named
 from lib.data.frames import list_frames, read_frames, read_image
 from lib.data.source import HELA, find_source
 
 FRAGMENT = 0.01  # of the largest piece; cells of one data set differ by less
-# Of marker pixels, those in a cell that has this marker alone; .92 to 1 in the published silver
-# truth, .5 after a transpose.
-AGREEMENT = 0.85
+AGREEMENT = 0.85  # of markers with cells; .92 to 1 in the published truth, .5 after a transpose
 SHOWN = 256  # px, longer side of the frames that are kept to be shown
 # The files that each digest stands for, relative to the folder of the data set.
 DIGESTS = {
@@ -42,11 +40,6 @@ class DataSet:
     labels: dict  # of each video, (F, M, N), uint16
     gold: dict  # of some frames of each video outlines of some cells, (M, N), uint16
     markers: dict  # of each video and frame a marker in every cell, (M, N), uint16
-
-    @property
-    def is_phantom(self):
-        """Whether the images are procedural."""
-        return self.record["source"] == "phantom"
 
     @property
     def shape(self):
@@ -128,10 +121,8 @@ def _digests(folder):
     for part, pattern in DIGESTS.items():
         lines = ""
         for name in (name for name in names if re.fullmatch(pattern, name)):
-            try:
+            with named(folder / name, kind=DataError):
                 digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-            except OSError as error:
-                raise DataError(f"{folder / name}: cannot be read ({error.strerror})") from error
             lines += f"{name} {digest}\n"
         digests[part] = hashlib.sha256(lines.encode()).hexdigest() if lines else None
     return digests

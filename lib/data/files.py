@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +28,20 @@ class DataError(Exception):
 
 def relative(path):
     """Write a path as a reader sees it: from the project's root if it lies below it."""
-    path = Path(path).resolve()
+    path = Path(os.path.abspath(path))  # a link stays one
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
 
 
 @contextlib.contextmanager
-def named(path, fault):
-    """Let what goes wrong with a file be a StateError, in one line."""
+def named(path, fault="cannot be read", kind=StateError):
+    """Let what goes wrong with a file be an error of the study, in one line."""
     try:
         yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except StateError:
+        raise
+    except Exception as error:  # decoders of files share no class of errors
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise StateError(f"{relative(path)}: {fault}: {reason.splitlines()[0]}") from error
+        raise kind(f"{relative(path)}: {fault}: {reason.splitlines()[0]}") from error
 
 
 @contextlib.contextmanager
@@ -77,7 +78,7 @@ def write_table(path, table):
 
 def read_json(path):
     """Read a record; StateError names the file where it is missing or broken."""
-    with named(path, "cannot be read"):
+    with named(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
@@ -85,7 +86,7 @@ def read_table(path):
     """Read a CSV file whose column ``video`` is text; StateError names the file."""
     import pandas as pd  # takes longer than all else that a plan of runs needs
 
-    with named(path, "cannot be read"):
+    with named(path):
         return pd.read_csv(path, dtype={"video": str})
 
 
@@ -100,16 +101,11 @@ def read_arrays(path, what, needed):
 
 
 def publish(partial, final):
-    """Give a finished folder its name, in place of an older one, which stays if that fails."""
+    """Give a finished folder its name; an older one lies beside it until then."""
     old = final.with_name(f".{final.name}.old")
     with named(final, "cannot be written"):
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
             os.replace(final, old)
-        try:
-            os.replace(partial, final)
-        except OSError:
-            if old.exists():
-                os.replace(old, final)
-            raise
+        os.replace(partial, final)
     shutil.rmtree(old, ignore_errors=True)

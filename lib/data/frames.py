@@ -24,10 +24,8 @@ def refuse(path, text):
 
 def list_frames(folder, tell=refuse):
     """List the frames of each video in the order of time; `tell` gets path and text of a fault."""
-    try:
+    with named(folder, kind=DataError):
         names = [path.name for path in folder.iterdir() if path.is_dir()]
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
     files, stems = {}, ["{}/t", *(f"{{}}_{stem}" for stem in LABELS.values())]
     for video in sorted({name[:2] for name in names if re.fullmatch(r"\d\d(_ST|_GT)?", name)}):
         files[video] = [_numbered(folder / stem.format(video), tell) for stem in stems]
@@ -53,18 +51,24 @@ def _check_names(folder, files, tell):
         if not images:
             tell(folder / video, "no images t000.tif, t001.tif, ... in this folder")
         elif gap := set(range(max(images))) - set(images):
-            tell(folder / video, f"no frame {_some(gap)}; number the images from 0 without a gap")
+            tell(
+                folder / video,
+                f"no frame {some(sorted(gap))}; number the images from 0 without a gap",
+            )
         if has_silver and (bare := set(images) - set(labels[0])):
-            text = f"no silver truth of frame {_some(bare)}; add it, or take away all folders _ST"
-            tell(folder / f"{video}_ST", f"{text} to learn from the gold truth")
+            text = (
+                f"no silver truth of frame {some(sorted(bare))}; add it, or take away all folders"
+            )
+            tell(folder / f"{video}_ST", f"{text} _ST to learn from the gold truth")
         for part in labels:
             for number in sorted(set(part) - set(images)):
                 tell(part[number], "label without its image; add that or remove this")
 
 
-def _some(numbers):
-    first = ", ".join(str(number) for number in sorted(numbers)[:5])
-    return first + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
+def some(things):
+    """Name the first five of things, and how many more there are."""
+    names = [str(thing) for thing in things]
+    return ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
 
 
 def numbered_images(folder):

@@ -32,9 +32,8 @@ class NoNetworkError(Exception):
 def find_source(data, *, kind=None):
     """Find the images, and download them or write the phantom where that is needed.
 
-    ``auto`` takes data.folder, else the folder in ``DIC_HELA_DIR`` (for DIC-C2DH-HeLa only), else
-    an earlier download, else a download, and without a network the phantom. `kind` is what an
-    earlier search found, in place of data.source.
+    ``auto`` takes data.folder, else DIC_HELA_DIR, else an earlier download, else a download, and
+    without a network the phantom. `kind`, of an earlier search, stands in place of data.source.
     """
     wanted, why = kind or data.source, "data.source asks for it"
     if wanted in ("auto", "folder"):

@@ -67,12 +67,6 @@ def aspp(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
 NETWORKS = {"unet": unet, "no_skip": no_skip, "aspp": aspp}
 
 
-def count_convolutions(model):
-    """Count the convolutions of a network, transposed ones among them, as the paper does."""
-    kinds = (layers.Conv2D, layers.Conv2DTranspose)
-    return sum(isinstance(layer, kinds) for layer in model.layers)
-
-
 def _encoder(shape, depth, pools, **block):
     """Build the way down: the image, what the bottom makes, and each level before its pooling."""
     image = features = keras.Input((*shape, 1), name="image")

@@ -16,15 +16,6 @@ from lib.network.model import NETWORKS
 from lib.network.targets import TARGETS, is_weighted, target
 
 
-def limit_threads(count):
-    """Let TensorFlow use so many processor threads; before its first computation, or never."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(count)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
 def device():
     """Name what computes, as a record: the backend, and the graphics cards that it uses."""
     if keras.backend.backend() == "jax":
@@ -206,12 +197,6 @@ class Record(keras.callbacks.Callback):
             with whole(weights) as beside:
                 self.model.save_weights(beside)
         self.model.stop_training |= self.is_finished()
-
-
-def save_model(model, path):
-    """Save a network as a .keras file for prediction, without what only training needs."""
-    with whole(path) as beside:
-        keras.Model(model.input, model.output, name=model.name).save(beside)
 
 
 def diverged(history):

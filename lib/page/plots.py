@@ -78,8 +78,8 @@ def f1_by_update(curves, *, colours, label):
 def interval_plot(table, *, words, colours, metrics, ceiling=""):
     """Draw means and 95 % intervals: an arm or a difference of two a row, a metric a panel.
 
-    `table` has results of one fold; of differences `words` is by pairs of arm and against. A single
-    run's dot is hollow. A line marks zero for differences, else the score of the arm `ceiling`.
+    Of differences `words` is by pairs of arm and against. A single run's dot is hollow. A line
+    marks zero for differences, else the score of the arm `ceiling`.
     """
     signed = "against" in table
     table = table.set_index(["arm", "against"] if signed else "arm")

@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from scipy.stats import fisher_exact
 
-from lib.data.files import PARAMS, StateError, read_table, relative
+from lib.data.files import PARAMS, StateError, named, read_table, relative
 from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold, summarise
 
 # What several differences that are judged apart come to: by the first of these that is there.
@@ -39,7 +39,7 @@ def read_claims():
     """Read params/claims.yaml: claims, facts, effects and their metrics, and rules."""
     path, faults = PARAMS / "claims.yaml", []
     known = {"rule": RULES, "fact": FACTS, "history": HISTORY, "metric": {*METRICS, *POOLED}}
-    try:
+    with named(path):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         for section, entry in [(name, entry) for name in SECTIONS for entry in content[name]]:
             given, name = entry | entry.get("measure", {}), entry.get("id", section)
@@ -48,8 +48,6 @@ def read_claims():
             wrong = [key for key in known if given.get(key) not in (None, *known[key])]
             faults += [f"{name} has an unknown {key}: {given[key]}" for key in wrong]
         _ = content["metrics"], content["rules"]["sees_cells"]["one_answer_below"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"{relative(path)}: cannot be read: {error}") from error
     if faults:
         raise StateError(f"{relative(path)}: {'; '.join(faults)}")
     return content

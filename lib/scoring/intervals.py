@@ -1,7 +1,6 @@
-"""Intervals: the bootstrap over seeds and blocks of neighbouring frames.
+"""Intervals: the bootstrap over seeds and blocks of neighbouring frames, which are near copies.
 
-Neighbouring frames of a time lapse are near copies: drawn one by one they would make the interval
-far too narrow, so that `block` are drawn together (Künsch 1989, 10.1214/aos/1176347265).
+Drawn one by one these would make the interval far too narrow (Künsch 1989, 10.1214/aos/1176347265).
 Tables are tidy: arm, fold, seed, video, frame, metric, value; `names` are metrics of them.
 """
 
@@ -28,10 +27,7 @@ POOLED = {f"{name}_pooled": (COUNTS, score) for name, score in SCORES.items()} |
 
 
 def summarise(table, *, block, resamples, seed=0, names=METRICS):
-    """Mean and 95 % interval of each metric of each arm and fold, n_frames where it is defined.
-
-    Where two videos were held out in turn, the fold ``video`` is the mean of the two.
-    """
+    """Mean and 95 % interval of metrics by arm and fold; ``video`` is the mean of two held out."""
     rows = []
     for arm, group in table.groupby("arm", sort=False):
         rng, samples = np.random.default_rng(seed), {}

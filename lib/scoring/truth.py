@@ -109,8 +109,8 @@ def score_readings(data, split, paths, settings):
 def count_references(data, split, sizes):
     """Count for `baselines.predictions`, the floor, and the ceiling of what the labels can teach.
 
-    ``silver_truth`` is what networks learn from, ``perfect_mask`` its foreground cut into
-    components, ``perfect_gap_128`` its cells with a gap between them at 128 px, grown back.
+    ``perfect_mask`` is the truth's foreground cut into components, ``perfect_gap_128`` its cells
+    with a gap between them at 128 px, grown back.
     """
     validation, test = (
         cells.without_unknown(full_labels(data, pairs)) for pairs in (split.validation, split.test)

@@ -46,10 +46,7 @@ class Results:
 
     @cached_property
     def cells(self):
-        """Counts of the cells in every test frame, of ceilings and baselines and then of each run.
-
-        The seed is text: a number, or ``mean`` for the mean over the predictions of several runs.
-        """
+        """Counts of cells in every test frame; the seed is text, ``mean`` of several runs' mean."""
         first = self._references.dropna(subset="known_fp")
         tables = [first.assign(turned=False, method=None, chosen=True)]
         tables += [_read(*pair, "cells") for pair in self.tested]

@@ -60,11 +60,7 @@ Seeds = Annotated[dict[Fold, _number(1, 20)], Field(min_length=1)]
 
 
 class Section(BaseModel):
-    """A part of the settings, which never changes.
-
-    The default of a setting leaves a run as if the setting did not exist: a new one joins with such
-    a value, and the names of all runs that are there stay as they are.
-    """
+    """A part of the settings; a default leaves a run, and its name, as without the setting."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, regex_engine="python-re")
 

@@ -37,8 +37,7 @@ def write_tables(profile):
 def verify(profile):
     """Compare what a profile keeps with what comes out of its runs now; StateError says where.
 
-    Every file of a run has to be the one that was written, and the tables have to follow from
-    them: numbers to nine digits, everything else exactly. No image is read.
+    Every file of a run has to be as it was written, and the tables have to follow from them.
     """
     results = open_results(profile)
     for run, folder in results.found:
@@ -189,10 +188,7 @@ def read_text(source):
 
 
 def difference(kept, again):
-    """Say where a table that was read as text differs first from one computed again, or None.
-
-    Numbers are the same that agree to nine digits, as sums of two machines do.
-    """
+    """Say where a table of text differs first from one computed again, in nine digits, or None."""
     again = read_text(io.StringIO(again.to_csv(index=False)))
     if list(kept) != list(again):
         return f"columns {', '.join(kept)}; {', '.join(again)} computed again"

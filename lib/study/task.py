@@ -4,6 +4,7 @@ import tempfile
 from collections import namedtuple
 from pathlib import Path
 
+import keras
 import numpy as np
 import yaml
 
@@ -21,10 +22,7 @@ Task = namedtuple("Task", ["folder", "arm", "fold", "seed", "settings", "record"
 
 
 def open_task(folder="", *, params_file, arm, fold, seed, updates):
-    """Open the run in a folder, or a short one of an arm in a folder of its own, as a `Task`.
-
-    A trial of a scan is scored on every second validation frame instead of test frames.
-    """
+    """Open the run in a folder, or a short one of an arm in a folder of its own, as a `Task`."""
     if not folder:
         profile, folder = params.load(params_file), tempfile.mkdtemp()
         if arm not in profile.arms:
@@ -34,15 +32,12 @@ def open_task(folder="", *, params_file, arm, fold, seed, updates):
         settings = schema.changed(schema.arm_on(profile.arms[arm], fold), short)
         runs.write_run(Path(folder), runs.Run(arm, fold, seed, "", settings), record)
     path = Path(folder) / "params.yaml"
-    try:
+    with files.named(path, "not the settings of a run"):
         run = yaml.safe_load(path.read_text(encoding="utf-8"))
         settings = schema.Settings.model_validate(run["settings"])
         arm, fold, seed, record = (run[name] for name in ("arm", "fold", "seed", "data"))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise files.StateError(f"{path}: not the settings of a run: {reason}") from error
     split = runs.split_of(settings, fold, record)
-    if settings.evaluation.side == "validation":
+    if settings.evaluation.side == "validation":  # a trial never meets the test frames
         split = split._replace(test=split.validation[1::2])
     return Task(Path(folder), arm, fold, seed, settings, record, split)
 
@@ -70,7 +65,8 @@ def finish(task, data, model, history):
     files.write_table(folder / "cells.csv", cells)
     files.write_json(folder / "cells.json", constants)
     _keep_examples(task, data, maps, constants["False"])
-    training.save_model(model, folder / "model.keras")
+    with files.whole(folder / "model.keras") as beside:  # without what only training needs
+        keras.Model(model.input, model.output, name=model.name).save(beside)
     record = provenance.collect(task.record) | training.device()
     record |= {
         "status": "diverged" if training.diverged(history) else "completed",

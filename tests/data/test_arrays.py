@@ -125,12 +125,13 @@ def test_side_of_a_split_at_the_size_of_the_network(data):
 
 def test_sides_of_training_leave_out_what_nobody_knows(data):
     split = Split("last", [("01", 0), ("01", 1)], [("01", 2)], [])
-    training, validation = arrays.load_training_sides(data, split, of(64, unknown=32.0))
+    sides = split.train, split.validation
+    training, validation = (arrays.load_side(data, side, of(64), 32.0) for side in sides)
     rows, columns = np.indices((32, 64))
     near = np.hypot(rows - 20, columns - 40) <= 4  # 32 px at 512 px
     np.testing.assert_array_equal(training[1][1] == UNKNOWN, near)
     assert not (training[1][0] == UNKNOWN).any()
     assert not (validation[1] == UNKNOWN).any()
     assert not (data.labels["01"] == UNKNOWN).any()
-    training, _ = arrays.load_training_sides(data, split, of(64))
+    training = arrays.load_side(data, split.train, of(64))
     assert not (training[1] == UNKNOWN).any()

@@ -37,7 +37,7 @@ def published(here, monkeypatch):
 def test_data_set_is_read_whole(opened):
     data = opened()
     assert data.shape == (8, 10)
-    assert not data.is_phantom
+    assert data.record["source"] != "phantom"
     assert data.images["01"].dtype == np.uint8
     assert data.images["02"][:, 1, 1].tolist() == [0, 10, 20, 30]
     assert data.labels["02"].dtype == np.uint16
@@ -164,7 +164,7 @@ def test_file_that_cannot_be_read(here, opened, folder):
 def test_phantom_is_a_data_set(tmp_path, monkeypatch, settings, shape):
     monkeypatch.setenv("UNET_DIC_HELA_CACHE", str(tmp_path))
     data = open_data(settings(source="phantom", phantom_size=shape))
-    assert data.is_phantom
+    assert data.record["source"] == "phantom"
     assert data.shape == tuple(shape)
     assert data.images["02"].shape == data.labels["02"].shape == (4, *shape)
 

@@ -151,8 +151,12 @@ def test_publish_keeps_the_old_when_it_fails(run, monkeypatch, fails_at):
     monkeypatch.setattr(files.os, "replace", replace)
     with pytest.raises(StateError, match="seed0: cannot be written: Permission denied"):
         publish(partial, final)
-    assert (final / "metrics.csv").read_text() == "old"
+    old = final if fails_at == 1 else final.with_name(".seed0.old")
+    assert (old / "metrics.csv").read_text() == "old"
     assert (partial / "metrics.csv").read_text() == "new"
+    monkeypatch.undo()
+    publish(partial, final)
+    assert (final / "metrics.csv").read_text() == "new"
 
 
 def test_publish_after_one_that_was_cut_off_between_its_steps(run):

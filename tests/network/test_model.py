@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from lib.network.model import NETWORKS, aspp, count_convolutions, no_skip, unet
+from lib.network.model import NETWORKS, aspp, no_skip, unet
 
 every_network = pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
 
@@ -38,7 +38,7 @@ def encoder(model):
 
 
 def test_the_original_has_23_convolutions_and_31_million_parameters(original):
-    assert count_convolutions(original) == 23
+    assert sum("Conv2D" in type(layer).__name__ for layer in original.layers) == 23
     assert original.count_params() == 31_030_593
 
 

@@ -421,13 +421,3 @@ def test_a_full_disk_names_the_file_and_keeps_the_one_before(built, tmp_path, mo
     ):
         model.save_weights(beside)
     assert path.read_bytes() == before
-
-
-def test_saved_network_predicts_the_same_and_a_file_that_cannot_be_saved_is_named(built, tmp_path):
-    model, images = fresh(built), side(1)[0][..., None]
-    training.save_model(model, tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded(images), model(images), rtol=1e-6)
-    assert not loaded.compiled
-    with pytest.raises(StateError, match="model.keras: cannot be written"):
-        training.save_model(model, tmp_path / "model.keras" / "model.keras")

@@ -16,6 +16,7 @@ from lib.data.files import StateError
 from lib.page.export import write_page
 from lib.page.html import figure, notice, table
 from lib.page.values import Measured
+from tests.page.faults import faults_of
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
@@ -269,8 +270,7 @@ def test_figure_refuses_what_nobody_could_see(name, alt, fault):
 @pytest.mark.parametrize(
     ("cell", "fault"),
     [
-        (r"A formula $\frac{1}$ and $\left( x$.", "cannot read the formula"),
-        (r"A formula $\foo x$.", r"cannot read \\foo"),
+        (r"A formula $\foo x$.", r"it has \\foo in a formula"),
         ('<script src="https://example.org/x.js"></script>', "loads https://example.org/x.js"),
         ('<p style="background: url(https://example.org/x.png)">', "loads https://example.org"),
         ("<style>@import 'https://example.org/x.css';</style>", "loads https://example.org/x.css"),
@@ -281,17 +281,13 @@ def test_figure_refuses_what_nobody_could_see(name, alt, fault):
         ("## A part\n\n## A part", "#A-part is there twice"),
     ],
 )
-def test_a_page_that_fails_leaves_the_old_one_alone(tmp_path, cell, fault):
-    (tmp_path / "report.html").write_text("the old page")
-    with pytest.raises(ValueError, match=fault):
-        write(tmp_path, cell)
-    assert (tmp_path / "report.html").read_text() == "the old page"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["06_report.ipynb", "report.html"]
+def test_what_keeps_a_page_from_being_read_by_everyone_is_found(tmp_path, cell, fault):
+    found = faults_of(write(tmp_path, cell))
+    assert any(re.search(fault, one) for one in found), found
 
 
 def test_a_page_needs_a_title(tmp_path):
-    with pytest.raises(ValueError, match="it has no title"):
-        write(tmp_path, "Text.", title="")
+    assert faults_of(write(tmp_path, "Text.", title="")) == ["it has no title"]
 
 
 def test_a_page_that_cannot_be_put_in_place_leaves_the_old_one_alone(tmp_path, monkeypatch):
@@ -307,8 +303,8 @@ def test_a_page_that_cannot_be_put_in_place_leaves_the_old_one_alone(tmp_path, m
 
 def test_a_plot_without_alternative_text_is_refused_and_with_it_shown(tmp_path):
     data = {"image/png": base64.b64encode(PNG).decode()}
-    with pytest.raises(ValueError, match="no alternative text"):
-        write(tmp_path, nbf.new_output("display_data", data))
+    page = write(tmp_path, nbf.new_output("display_data", data))
+    assert faults_of(page) == ["an image has no alternative text"]
     page = write(tmp_path, nbf.new_output("display_data", data, metadata={"alt": "A curve."}))
     assert 'alt="A curve."' in page
 
