@@ -36,7 +36,10 @@ class Results:
         """Counts and scores of every test frame, of each run and then of each baseline."""
         tables = [_read(*pair, "metrics") for pair in self.tested if pair[0].seed != "seeds"]
         tables.append(self._references[self._references.known_fp.isna()])
-        return pd.concat(tables, ignore_index=True)[[*KEYS, "video", "frame", *PIXELS]]
+        table = pd.concat(tables, ignore_index=True)
+        # From the counts, so that a new score needs no run anew.
+        scores = {name: score(*map(table.get, COUNTS)) for name, score in SCORES.items()}
+        return table.assign(**scores)[[*KEYS, "video", "frame", *PIXELS]]
 
     @cached_property
     def histories(self):

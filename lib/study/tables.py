@@ -58,7 +58,7 @@ def _run_fault(run, folder):
     if run.seed != "seeds" and not fault:
         kept = read_text(folder / "metrics.csv")
         counts = kept[[*COUNTS]].apply(pd.to_numeric, errors="coerce")
-        scores = {name: score(**counts) for name, score in SCORES.items()}
+        scores = {name: score(**counts) for name, score in SCORES.items() if name in kept}
         if found := difference(kept, kept.assign(**scores)):
             fault = f"metrics.csv: {found}"
     return fault or fault_of(folder, run.files, read=True)
