@@ -63,7 +63,8 @@ def _snakemake(profile):
     if not cores.isdecimal() or cores == "0":
         raise StateError(f"JOBS={cores}: has to be a whole number from 1, as in JOBS=2")
     words = ["--snakefile", ROOT / "Snakefile", "--directory", ROOT, "--quiet", "all", "--nolock"]
-    words += ["--keep-going", "--forceall", "--cores", cores]  # what was listed is to be done
+    # What was listed is to be done, whatever a damaged run or a killed Snakemake left.
+    words += ["--keep-going", "--forceall", "--rerun-incomplete", "--cores", cores]
     if cluster := os.environ.get("STUDY_CLUSTER"):
         if cluster != "slurm":
             raise StateError(f"CLUSTER={cluster}: only slurm is known; write CLUSTER=slurm")
