@@ -543,14 +543,10 @@ def test_a_study_that_is_stopped_again_and_again_ends_with_the_same_tables(place
         elif ended == "power":
             for pid in (process.pid, *below):
                 os.kill(pid, signal.SIGKILL)
-        elif ended == "SIGKILL":  # the run's process alone: the study goes on with the others
-            listed = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in below}
-            (run,) = [
-                pid
-                for pid, words in listed.items()
-                if b"lib.page.commands\0run\0" in words and not words.startswith(b"/bin")
-            ]
-            os.kill(run, signal.SIGKILL)
+        elif ended == "SIGKILL":  # one job alone: the study goes on with the others
+            listed = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in below}
+            (job,) = [pid for pid, words in listed.items() if b"lib.page.commands" in words]
+            os.kill(job, signal.SIGKILL)
         else:
             process.send_signal(getattr(signal, ended))
         _, errors = process.communicate()
