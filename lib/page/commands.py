@@ -63,17 +63,22 @@ def _snakemake(profile):
     if not cores.isdecimal() or cores == "0":
         raise StateError(f"JOBS={cores}: has to be a whole number from 1, as in JOBS=2")
     words = ["--snakefile", ROOT / "Snakefile", "--directory", ROOT, "--quiet", "all", "--nolock"]
-    words += ["--keep-going", "--rerun-triggers", "input", "--cores", cores]
+    # What was listed is to be done, whatever a damaged run or a killed Snakemake left.
+    words += ["--keep-going", "--forceall", "--rerun-incomplete", "--cores", cores]
     if cluster := os.environ.get("STUDY_CLUSTER"):
         if cluster != "slurm":
             raise StateError(f"CLUSTER={cluster}: only slurm is known; write CLUSTER=slurm")
         words += ["--profile", ROOT / "params" / "slurm"]
     environ = os.environ | {"STUDY_PARAMS": str(profile.path)}
-    process = subprocess.Popen([sys.executable, "-m", "snakemake", *words], env=environ)
+    words = [sys.executable, "-m", "snakemake", *words]
+    process = subprocess.Popen(words, env=environ, process_group=0)
     try:
         process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGINT)  # to Snakemake and its jobs, whoever sent it here
+        raise
     finally:
-        process.wait()  # a keyboard's signal reached Snakemake, too, and it ends its jobs
+        process.wait()
     if process.returncode:
         path = relative(profile.path)
         cure = f"the same command goes on, `make report PARAMS={path}` shows what there is"
@@ -98,6 +103,8 @@ def execute(name, target, given, label, **metadata):
     options = OPTIONS | {"stdout_file": SimpleNamespace(write=say, flush=sys.stdout.flush)}
     target.parent.mkdir(parents=True, exist_ok=True)
     chapter, options["kernel_manager_class"] = NOTEBOOKS / f"{name}.ipynb", Kernel
+    with files.named(chapter, "cannot be read as a notebook"):
+        nbformat.read(chapter, 4)
     try:
         notebook = papermill.execute_notebook(chapter, target, given, **options)
     except papermill.PapermillExecutionError as error:
@@ -164,8 +171,8 @@ def score_references(profile):
         shown |= set(shown_frames(split.test, run.settings.evaluation.examples).values())
     keep_frames(data, sorted(shown), profile.outputs / "frames.npz")
     files.write_table(profile.outputs / "references.csv", pd.DataFrame(rows))
-    key = runs.references_key(record, planned)
-    files.write_json(profile.outputs / "references.json", {"key": key})
+    made = runs.references_made(profile.outputs, record, planned)
+    files.write_json(profile.outputs / "references.json", made)
 
 
 def clean(profile):
@@ -244,7 +251,9 @@ def main(words):
     """Run one of the commands; an expected error ends it with one message and exit status 2."""
     if not words or words[0] not in COMMANDS:
         sys.exit(f"error: give one of {', '.join(COMMANDS)}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, signal.default_int_handler)
     try:
         profile = params.load(words[1] if words[1:] else os.environ.get("STUDY_PARAMS", ""))
         if said := COMMANDS[words[0]](profile, *words[2:]):

@@ -203,11 +203,12 @@ def fingerprint(page, profile, record, runs):
     return digest_of(content)[:16]
 
 
-def references_key(record, runs):
-    """Name what the scores of baselines and ceilings depend on."""
+def references_made(outputs, record, runs):
+    """Name what the scores of baselines and ceilings depend on, and digest what was made of it."""
     folds, sizes = {run.fold for run in runs}, {run.settings.image.size for run in runs}
     split = runs[0].settings.split.model_dump()
-    return digest_of([record["digests"], sorted(folds), sorted(sizes), split])[:16]
+    key = digest_of([record["digests"], sorted(folds), sorted(sizes), split])[:16]
+    return {"key": key, "files": file_digests(outputs, ("references.csv", "frames.npz"))}
 
 
 def page_path(page, outputs):
@@ -226,9 +227,10 @@ def jobs(profile, record):
     for run in runs:
         if locate(run, profile) is None:
             add(run.name, run.folder(outputs) / "provenance.json", run.needs, why(run, profile))
-    key = references_key(record, runs)
-    if key not in _text(outputs / "references.json"):
-        add("references", outputs / ".done" / f"references-{key}", (), "new")
+    made, kept = references_made(outputs, record, runs), _text(outputs / "references.json")
+    if json.dumps(made, indent=2) != kept.strip():
+        reason = "damaged: not the files that were written" if made["key"] in kept else "new"
+        add("references", outputs / ".done" / f"references-{made['key']}", (), reason)
     for page in CHAPTERS + SUMMARIES:
         key = fingerprint(page, profile, record, runs)
         done = key in _text(outputs / "notebooks" / f"{page}.ipynb")

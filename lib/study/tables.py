@@ -194,7 +194,7 @@ def difference(kept, again):
         return f"columns {', '.join(kept)}; {', '.join(again)} computed again"
     common = min(len(kept), len(again))
     pair = kept[:common], again[:common]
-    numbers = [table.apply(pd.to_numeric, errors="coerce") for table in pair]
+    numbers = [table.apply(pd.to_numeric, errors="coerce").astype(float) for table in pair]
     # The difference of two that are equal is near 0.
     same = (pair[0] == pair[1]) | np.isclose(*numbers, rtol=1e-9, atol=1e-12)
     for row, column in np.argwhere(~same.to_numpy()):
