@@ -11,9 +11,8 @@ from lib.data.arrays import REFERENCE_SIZE
 def published_displacement(rng, shape, ranges):
     """Draw the displacement of one static copy as the original's image generator does.
 
-    Rotation, shift, shear and scale about the centre, each up to that in `ranges`, then in one of
-    two cases a flip of the columns. Angles are in degrees, as Keras reads them: the original's 0.2
-    moves the corner of a 512 px image by about 1 px.
+    Rotation, shift, shear and scale about the centre, each up to that in `ranges`, then perhaps a
+    flip of the columns. Angles are in degrees, as Keras reads them: 0.2 moves a corner by 1 px.
     """
     angle, slant = np.deg2rad(rng.uniform(-1, 1, 2) * [ranges.rotation, ranges.shear])
     moved = rng.uniform(-ranges.shift, ranges.shift, 2) * shape

@@ -11,10 +11,9 @@ def unet(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
     """Build the U-Net of the original project: 23 convolutions, with 64 filters 31.03 M parameters.
 
     It is that of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), padded. `shape` are rows
-    and columns, px, each a multiple of 2**depth; the output has `maps` channels, float32 logits.
-    `filters` are the channels of the first level, doubled with each level down. `dropout` is the
-    rate of the upper two, doubled two levels down, tripled four down: 0.1 gives the original's .1
-    to .3. Normalisation is none or batch, before each ReLU.
+    and columns, px, multiples of 2**depth; the output has `maps` channels of logits. `filters` are
+    doubled with each level down; `dropout` is doubled two levels down and tripled four down, as the
+    original's .1 to .3. Normalisation is none or batch, before each ReLU.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
     image, features, levels = _encoder(shape, depth, pools=depth, **block)
@@ -44,9 +43,8 @@ def aspp(shape, *, filters=64, depth=4, normalisation="none", dropout=0.1, maps=
     """Build the U-Net's encoder with its deepest pooling replaced by dilations, ASPP, one skip.
 
     Atrous spatial pyramid pooling and the decoder are as in DeepLabV3+ (Chen et al. 2018, arXiv
-    1802.02611, figure 2 and section 4.1), of 64 filters with 256 channels, and 48 of the features
-    that join, no dropout. Changed are the backbone, which is the U-Net's and halves the image once
-    less, and the rates of dilation. Of four levels it has about 10 % fewer parameters.
+    1802.02611, figure 2), without dropout. Changed are the backbone, the U-Net's, which halves the
+    image once less, and the rates of dilation. It has about 10 % fewer parameters.
     """
     block = {"filters": filters, "normalisation": normalisation, "dropout": dropout}
     image, features, levels = _encoder(shape, depth, pools=depth - 1, **block)

@@ -54,9 +54,8 @@ def train(model, training, validation, settings, *, seed, folder, say=print):
     """Train a network from `build` until its stopping rule holds; leave it with its best weights.
 
     `training` and `validation` are images, float32, and labels, (F, M, N) each. `folder` gets
-    history.csv and checkpoints/ after each epoch, from which a restart goes on; `say` a line an
-    epoch. Returns the table of history.csv: of a weighted loss ``loss`` and ``val_weighted_loss``
-    are weighted, ``val_loss`` is not; losses of a network that is lost (`diverged`) are not finite.
+    history.csv and checkpoints/ after each epoch, from which a restart goes on. Of a weighted loss
+    ``loss`` and ``val_weighted_loss`` are weighted, and ``val_loss`` is not.
     """
     batches = Batches(training, settings, seed, is_weighted(settings, training[1], validation[1]))
     record = Record(Path(folder), batches, say)

@@ -82,11 +82,6 @@ class Values:
         wanted = {"arm": arm, "against": against, "metric": metric, "fold": fold}
         return self._measured(["effects", "cells_effects"], **wanted)
 
-    def effects(self, fold):
-        """Take the differences of a fold, of pixels and of whole cells."""
-        rows = pd.concat([self.table("effects"), self.table("cells_effects")])
-        return rows[rows.fold == fold]
-
     def summary(self, metrics, fold, file="summary"):
         """Lay a fold out for reading: a row an arm, or a difference, a `Measured` a metric."""
         rows = self.table(file)

@@ -50,10 +50,9 @@ def enlarge(probability, shape):
 def segment(probability, shape, *, threshold, smallest, grow, split=0, marker=0.0, inside=None):
     """Find the cells of a frame of some shape, whose pixels every length is in.
 
-    What is from `threshold` on is cut into components, whose centres are at least `split` apart
-    (0: left whole). Those of fewer pixels than `smallest` go, and the others grow by up to `grow`.
-    Where `marker` is above 0, the components are those from this probability on, and a watershed
-    floods what is from `threshold` on from there. They are cut out of `inside` where there is one.
+    What is from `threshold` on is cut into components, of `inside` where there is one, with centres
+    at least `split` apart (0: left whole). Those of fewer pixels than `smallest` go, the others
+    grow by `grow`. Above a `marker` are components from which a watershed floods the rest.
     """
     foreground = enlarge(probability, shape)
     core = foreground if inside is None else enlarge(inside, shape)

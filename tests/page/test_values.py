@@ -144,7 +144,6 @@ def test_tables_for_reading_have_a_row_an_arm_or_a_pair_and_a_column_a_metric(va
         ["A", "warped", "plain", "+.215 (.100 to .300)"]
     ]
     assert v.summary(["f1"], "random").columns.tolist() == ["arm", "f1"]
-    assert v.effects("video").metric.tolist() == ["seg_gt"]
 
 
 def test_claims_are_laid_out_in_the_order_that_is_asked_for(values):
