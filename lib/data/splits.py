@@ -13,8 +13,8 @@ Split = namedtuple("Split", ["fold", "train", "validation", "test"])
 def make_split(fold, labelled, *, test_share, validation_share, seed):
     """Divide the labelled frames, numbers by video, into three lists without a common frame.
 
-    ``last`` tests on the last `test_share` of all, ``random`` on as many drawn by `seed`, ``01to02``
-    on video 02. The last `validation_share` of the rest, or one frame, is to choose on.
+    ``last`` tests on the last `test_share`, ``random`` on as many drawn by `seed`, ``01to02`` on
+    video 02. The last `validation_share` of the rest, or one frame, is to choose on.
     """
     rest = every = sorted((video, n) for video, numbers in labelled.items() for n in numbers)
     # Exact fractions: 0.1 * 30 is more than 3 in floating point.
