@@ -460,7 +460,7 @@ def test_broken_files_of_a_run_are_named(call, tmp_path):
     (run / "model.keras").write_bytes(b"no network")
     status, _, (error,) = call(tmp_path / "a.png", "--run", run)
     assert status == 2
-    assert "model.keras: cannot be read (" in error
+    assert "model.keras: cannot be read: " in error
     (run / "cells.json").write_text("{}")
     assert "cells.json: is not that of a run" in refusal(call, tmp_path / "a.png", "--run", run)
     (run / "params.yaml").write_text("a: [")

@@ -60,7 +60,7 @@ def test_unknown_pixels_do_not_count(labels, pair):
 
 
 def test_shapes_have_to_agree():
-    with pytest.raises(ValueError, match=r"\(2, 3\).*\(3, 2\)"):
+    with pytest.raises(ValueError, match=r"\(3, ?2\) \(2, ?3\)"):
         pixels.count(np.ones((2, 3)), np.ones((3, 2)))
 
 
