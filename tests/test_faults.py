@@ -497,7 +497,8 @@ def reproduced(place, name, outputs):
 def scores(folder):
     """Every table of a profile, without what depends on the moment."""
     found = {path.name: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
-    return {name: table.drop(columns="minutes", errors="ignore") for name, table in found.items()}
+    moment = ["minutes", "commit", "dirty"]
+    return {name: table.drop(columns=moment, errors="ignore") for name, table in found.items()}
 
 
 @pytest.fixture(scope="module")
