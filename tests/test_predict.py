@@ -203,9 +203,9 @@ BAD = {
     "colour.tif": (lambda path: tifffile.imwrite(path, COLOURS, photometric="rgb"), "has colours"),
     "mask.png": (lambda path: save_png(path, squares(), "1"), "values of type bool are no grey"),
     "waves.tif": (lambda path: tifffile.imwrite(path, squares() * 1j), "type complex128 are no"),
-    "cut.tif": (write_cut, "cannot be read ("),
-    "empty.tif": (lambda path: path.touch(), "cannot be read ("),
-    "text.png": (lambda path: path.write_text("no image"), "cannot be read (cannot identify image"),
+    "cut.tif": (write_cut, "cannot be read: "),
+    "empty.tif": (lambda path: path.touch(), "cannot be read: "),
+    "text.png": (lambda path: path.write_text("no image"), "cannot be read: cannot identify image"),
     "shapes.tif": (write_shapes, "several images in one file; save it as 8 or 16 bit"),
     "small.tif": (
         lambda path: tifffile.imwrite(path, squares()[:15]),
