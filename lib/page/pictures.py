@@ -46,7 +46,7 @@ def save_strip(panels, path, limits=(0, 1)):
 def grey(image):
     """Bring an image of any range to grey values, uint8."""
     low, high = np.min(image), np.max(image)
-    return np.uint8(255 * (image - low) / max(high - low, 1e-6))
+    return np.uint8(255.0 * (image - low) / max(high - low, 1e-6))
 
 
 def closeup(values, side):

@@ -209,3 +209,9 @@ def test_without_connections_across_none_is_drawn():
     svg = BeautifulSoup(pictures.architecture(network(skip=False)), "html.parser")
     assert not svg.select("line.copy")
     assert "copied across" not in svg.get_text()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_an_image_of_any_type_fills_the_scale_of_grey(kind):
+    image = np.array([[100, 150, 200]], kind)
+    assert pictures.grey(image).tolist() == [[0, 127, 255]]
