@@ -83,7 +83,7 @@ def study(profile, monkeypatch):
     """A study of which everything is done; what is left to do is said and not done."""
     monkeypatch.setattr(source, "find_source", lambda *_, **__: None)
     monkeypatch.setattr(runs, "data_record", lambda _: SEEN)
-    monkeypatch.setattr(commands.check, "check_data", lambda _: ([], []))
+    monkeypatch.setattr(commands, "check_data", lambda _: ([], []))
     monkeypatch.setattr(commands, "_snakemake", lambda _: None)
     write_pages(profile)
     return profile
