@@ -37,7 +37,7 @@ def named(path, fault="cannot be read", kind=StateError):
     """Let what goes wrong with a file be an error of the study, in one line."""
     try:
         yield
-    except StateError:
+    except (StateError, DataError):
         raise
     except Exception as error:  # decoders of files share no class of errors
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -17,8 +17,6 @@ from lib.scoring.claims import read_claims
 from lib.study import params, provenance, runs, tables
 
 ABOUT = "U-Net on DIC-C2DH-HeLa, with and without augmentation: a reproducibility study"
-# What TensorFlow's loader says on standard error at every start.
-LOADER = re.compile(r"^([IWE]0000|WARNING: All log messages|To enable the following).*\n?", re.M)
 # A busy machine takes long to start a kernel; a study must not stop for that.
 OPTIONS = {"start_timeout": 600, "iopub_timeout": 120}
 OPTIONS |= {"cwd": NOTEBOOKS, "coalesce_streams": True, "progress_bar": False}
@@ -117,11 +115,9 @@ def execute(name, target, given, label, **metadata):
     notebook.cells = [c for c in notebook.cells if added not in c.metadata.get("tags", [])]
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)
+    # Warnings name the files of packages; no page shows them.
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        for output in cell.outputs:
-            if output.get("name") == "stderr":
-                output.text = LOADER.sub("", output.text)
-        cell.outputs = [output for output in cell.outputs if output.get("text", "?")]
+        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     notebook.metadata |= metadata
     files.write_text(target, nbformat.writes(notebook) + "\n")
 

@@ -105,13 +105,13 @@ def interval_plot(table, *, words, colours, metrics, ceiling=""):
 @style()
 def run_dots(runs, *, words, label):
     """Draw every run as a dot: arm, value, and sees_cells, where it is filled."""
-    figure = Figure(figsize=(8, 1.3 + 0.42 * len(words)))
+    figure = Figure(figsize=(8, 1.3 + 0.7 * len(words)))  # room for eight dots in a row
     panel = figure.subplots()
     _lay_rows(panel, words.values())
     kinds = {"sees cells": INK, "one answer": "white"}
     seen = runs.sees_cells.map({True: "sees cells", False: "one answer"})
     runs = runs.assign(arm=runs.arm.map(words), kind=seen)
-    look = {"hue": "kind", "palette": kinds, "size": 7, "linewidth": 1, "edgecolor": INK}
+    look = {"hue": "kind", "palette": kinds, "size": 3.5, "linewidth": 0.8, "edgecolor": INK}
     sns.swarmplot(runs, x="value", y="arm", ax=panel, **look)
     panel.set(xlim=(-0.02, 1), xlabel=label, ylabel="")
     panel.legend(loc="upper left", bbox_to_anchor=(1, 1))

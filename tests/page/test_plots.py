@@ -144,6 +144,17 @@ def test_every_run_is_a_dot_and_hollow_where_it_does_not_see_cells():
     assert names == {"sees cells", "one answer"}
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("arms", [1, 2, 12])
+def test_eight_runs_of_one_score_are_eight_dots(tmp_path, arms):
+    names = {f"arm{number}": f"words {number}" for number in range(arms)}
+    runs = {"arm": [*names] * 8, "value": [0.87] * 8 * arms, "sees_cells": [True] * 8 * arms}
+    figure = plots.run_dots(pd.DataFrame(runs), words=names, label="F1")
+    save_figure(figure, tmp_path / "runs.svg")
+    rows = [dots.get_offsets()[:, 1] for dots in figure.axes[0].collections]
+    assert [len(set(row)) for row in rows if len(row)] == [8] * arms
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_profile_without_any_of_the_arms_gets_empty_figures():
     columns = ["arm", "fold", "seed", "epoch", "updates", "f1", "val_f1"]
