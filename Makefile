@@ -102,12 +102,12 @@ $(VENV)/.$(LOCK).ready: $(LOCK) pyproject.toml
 		"error: Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + \
 		"; name another with PYTHON3=python3.12")'
 	$(PYTHON3) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --require-hashes -r $(LOCK)
+	$(VENV)/bin/python -m pip install --quiet --no-compile --require-hashes -r $(LOCK)
 	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # environment.yml has let conda install the lock file; this makes up for later changes of it.
 %/.$(LOCK).ready: $(LOCK) pyproject.toml
-	python -m pip install --quiet --require-hashes -r $(LOCK)
+	python -m pip install --quiet --no-compile --require-hashes -r $(LOCK)
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -33,6 +33,10 @@ STATED = [{"id": "recipe", "what": "the tuned recipe", "arm": "none_tuned", "aga
 METHODS = ("components", "divided")
 
 
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+
+
 def counts(wrong):
     return {"tp": 60 - wrong, "fp": wrong, "fn": wrong, "tn": 40 - wrong}
 
