@@ -141,7 +141,8 @@ def test_a_changed_byte_is_found_by_verify_and_the_run_removed_is_made_again(stu
     assert queued(capsys, study) == []  # sizes alone are looked at there
     status, _, errors = called(capsys, "verify", study.path)
     said = f"error: {folder / name}: is not the file that was written: its SHA-256 is another"
-    assert (status, errors) == (2, [said])
+    cure = "; restore the file, or remove the folder and `make reproduce` trains it anew"
+    assert (status, errors) == (2, [said + cure])
     shutil.rmtree(folder)
     assert queued(capsys, study)[0] == f"{first_run(study).name}: new"
 
@@ -158,6 +159,17 @@ def test_a_broken_record_of_the_data_is_written_anew_once_it_is_removed(study, c
         path.unlink()
     queued(capsys, study)
     assert json.loads(path.read_text()) == SEEN
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "7", '{"label": "images"}'])
+def test_what_is_no_record_of_the_data_is_named(study, capsys, text):
+    path = study.outputs / "data.json"
+    path.write_text(text)
+    for command in ("reproduce", "verify"):
+        status, _, (error,) = called(capsys, command, study.path)
+        assert status == 2
+        assert error.startswith(f"error: {path}: is no record of a data set, for want of: ")
+        assert error.endswith("; remove it, and `make reproduce` writes it anew")
 
 
 @pytest.mark.parametrize("name", ["references.csv", "frames.npz", "references.json"])

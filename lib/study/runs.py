@@ -80,8 +80,11 @@ def prepare(profile):
 
 def read_record(outputs):
     """Read data.json of a profile; StateError where it is missing or broken."""
+    path = outputs / "data.json"
     try:
-        return files.read_json(outputs / "data.json")
+        record = files.read_json(path)
+        with files.named(path, "is no record of a data set, for want of"):
+            return {key: record[key] for key in ("source", "label", "digests", "known")} | record
     except StateError as error:
         raise StateError(f"{error}; remove it, and `make reproduce` writes it anew") from error
 

@@ -43,11 +43,12 @@ def verify(profile):
     for run, folder in results.found:
         folder = folder or run.folder(profile.outputs)
         if folder.exists() and (fault := _run_fault(run, folder)):
-            raise StateError(f"{relative(folder)}/{fault}")
+            cure = "; restore the file, or remove the folder and `make reproduce` trains it anew"
+            raise StateError(f"{relative(folder)}/{fault}{cure}")
     tables = list(_compared(results))
     for path, _, fault in tables:
         if fault:
-            raise StateError(f"{relative(path)}: {fault}")
+            raise StateError(f"{relative(path)}: {fault}; `make report` writes it anew")
     done = sum(folder is not None for _, folder in results.found)
     return f"{len(tables)} tables came out again, from {done} of {len(results.found)} runs"
 
@@ -67,7 +68,7 @@ def _run_fault(run, folder):
 def _compared(results):
     """Make each table; say where its file lies, and what is different there, or None."""
     for name, table in make_tables(results).items():
-        path, fault = results.profile.outputs / f"{name}.csv", "is missing; `make report` writes it"
+        path, fault = results.profile.outputs / f"{name}.csv", "is missing"
         yield path, table, difference(read_text(path), table) if path.exists() else fault
 
 
