@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from lib.data.files import OUTPUTS, ROOT
+from lib.data.files import OUTPUTS, PARAMS, ROOT, read_table
 from lib.page.values import Values, number
+from lib.scoring.pixels import scores
+from lib.study import params
 from tests.page.faults import faults_of
 
 STUDY = OUTPUTS / "study"
@@ -59,9 +61,14 @@ def score(values, arm, metric):
     return number(values.score(arm, metric).mean, ".2f")
 
 
+def published(name):
+    return number(read_table(PARAMS / "published.csv").set_index("id").value[name])
+
+
 @pytest.mark.parametrize(
     "say",
     [
+        lambda v: f"F1 from {published('f1_none')} to {published('f1_augmented')} on two",
         lambda v: f"reach F1 {score(v, 'none_tuned', 'f1_pooled')} without augmentation",
         lambda v: (
             f"from {score(v, 'none_tuned', 'seg_gt')} to {score(v, 'augmented_tuned', 'seg_gt')}"
@@ -72,6 +79,28 @@ def score(values, arm, metric):
 def test_the_readme_states_what_came_out(say):
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert say(Values(STUDY)) in text, f"README.md has to say: {say(Values(STUDY))}"
+
+
+def test_the_readme_counts_the_short_runs():
+    words = {6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten"}
+    grid = params.load("quick").settings.grid
+    said = f"trains {words[len(grid.arms) * sum(grid.seeds.values())]} short runs"
+    assert said in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def stated(folder):
+    pixels = scores(read_table(folder / "metrics.csv")[["tp", "fp", "fn", "tn"]].sum())
+    cells = read_table(folder / "cells.csv").query("chosen and not turned")
+    seg = cells.gold_jaccard.sum() / cells.gold_true_cells.sum()
+    return f"F1 {number(pixels['f1'])}, SEG {number(seg)}"
+
+
+def test_the_card_of_the_network_states_its_scores_and_those_of_the_published_run():
+    network = ROOT / "models/hela_128"
+    card = " ".join((network / "card.md").read_text(encoding="utf-8").split())
+    published = next(STUDY.glob("runs/gap_weighted_25-*/01to02/seed0"))
+    assert f"{stated(network)} by gold truth" in card
+    assert f"another machine and has {stated(published)}" in card
 
 
 def test_every_run_is_from_a_commit_and_clean():
