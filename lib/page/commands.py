@@ -1,5 +1,6 @@
 """The commands behind make: the first word names one, the second the params file."""
 
+import logging
 import os
 import re
 import shutil
@@ -98,6 +99,7 @@ def execute(name, target, given, label, **metadata):
         async def start_kernel(self, **options):  # its process tells of its start, and of no fault
             await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
+    logging.disable(logging.ERROR)  # the end of a kernel is said in one line, below
     options = OPTIONS | {"stdout_file": SimpleNamespace(write=say, flush=sys.stdout.flush)}
     target.parent.mkdir(parents=True, exist_ok=True)
     chapter, options["kernel_manager_class"] = NOTEBOOKS / f"{name}.ipynb", Kernel
@@ -115,9 +117,8 @@ def execute(name, target, given, label, **metadata):
     notebook.cells = [c for c in notebook.cells if added not in c.metadata.get("tags", [])]
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)
-    # Warnings name the files of packages; no page shows them.
-    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        if "outputs" in part:  # warnings name the files of packages; no page shows them
+            part.outputs = [output for output in part.outputs if output.get("name") != "stderr"]
     notebook.metadata |= metadata
     files.write_text(target, nbformat.writes(notebook) + "\n")
 
@@ -232,8 +233,7 @@ def compare(first):
             raise StateError(f"{relative(profile.outputs)}: no results there; {cure}")
     name = f"compare_{first.name}_{second.name}"
     target, page = OUTPUTS / ".compare" / f"{name}.ipynb", OUTPUTS / f"{name}.html"
-    pair = {"a": str(first.path), "b": str(second.path)}
-    execute("07_compare", target, pair, "[compare] ")
+    execute("07_compare", target, {"a": str(first.path), "b": str(second.path)}, "[compare] ")
     export.write_page(target, page)
     return f"the comparison is {relative(page)}"
 
