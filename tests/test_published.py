@@ -81,6 +81,13 @@ def test_the_readme_states_what_came_out(say):
     assert say(Values(STUDY)) in text, f"README.md has to say: {say(Values(STUDY))}"
 
 
+def test_exact_copies_come_near_the_published_score_in_as_many_runs_or_more():
+    runs = pd.read_csv(STUDY / "runs.csv").query("fold == 'last'")
+    aim = read_table(PARAMS / "published.csv").set_index("id").value["f1_augmented"]
+    near = ((runs.f1 - aim).abs() <= 0.05).groupby(runs.arm).sum()
+    assert near["copies"] >= near["augmented"] > 0
+
+
 def test_the_readme_counts_the_short_runs():
     words = {6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten"}
     grid = params.load("quick").settings.grid
