@@ -10,10 +10,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect, sync_playwright
 
+from lib.data.files import OUTPUTS
 from lib.page import export, html, pictures, plots
 from lib.page.style import save_figure
 from lib.page.values import Measured
 
+STUDY = OUTPUTS / "study"
+PUBLISHED = [STUDY / "report.html", *sorted(STUDY.glob("chapters/*.html"))]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 IMAGE = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 LABELS = np.kron(np.arange(4).reshape(2, 2), np.ones((32, 32), int)).astype(np.uint16)
@@ -225,3 +228,23 @@ def test_printed_page_has_neither_bar_nor_controls(wide):
     assert not wide.locator("nav").is_visible()
     assert not wide.locator(".viewer .controls").is_visible()
     assert wide.locator(".viewer .image").is_visible()
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_published_pages_fit_and_axe_finds_no_violation(page, path):
+    opened = page.context.browser.new_page()
+    opened.goto(path.as_uri())
+    for width, scheme in ((1440, "light"), (375, "dark")):
+        show(opened, width, scheme)
+        assert opened.evaluate("document.documentElement.scrollWidth") == width
+        faults = Axe().run(opened).response["violations"]
+        assert [(fault["id"], fault["nodes"][0]["target"]) for fault in faults] == []
+    opened.close()
+
+
+def test_the_report_is_at_most_12000_px_high(page):
+    opened = page.context.browser.new_page()
+    show(opened, 1440, "light")
+    opened.goto(PUBLISHED[0].as_uri())
+    assert opened.evaluate("document.documentElement.scrollHeight") <= 12_000
+    opened.close()
