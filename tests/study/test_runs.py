@@ -95,9 +95,10 @@ def test_a_run_that_lacks_a_file_gets_no_name_and_goes_on_where_it_was(profile):
 
 
 def test_a_run_is_found_by_its_name(profile):
-    files.write_json(profile.outputs / "data.json", RECORD)
+    kept = {"source": "folder", "label": "made", "known": True} | RECORD
+    files.write_json(profile.outputs / "data.json", kept)
     first, planned, record = runs.find(profile, runs.plan(profile, RECORD)[0].name)
-    assert (first, record) == (planned[0], RECORD)
+    assert (first, record) == (planned[0], kept)
     with pytest.raises(StateError, match=rf"{first.arm}-0: no run of params/smoke\.yaml"):
         runs.find(profile, f"{first.arm}-0")
 
