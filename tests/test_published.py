@@ -6,14 +6,11 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from lib.data.files import OUTPUTS, PARAMS, ROOT, read_table
+from lib.data.files import PARAMS, ROOT, read_table
 from lib.page.values import Values, number
-from lib.scoring.pixels import scores
+from lib.scoring.pixels import COUNTS, scores
 from lib.study import params
-from tests.page.faults import faults_of
-
-STUDY = OUTPUTS / "study"
-PAGES = sorted(STUDY.glob("chapters/*.html"))
+from tests.page.faults import PUBLISHED, STUDY, faults_of
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +38,18 @@ def test_the_first_screen_answers_in_few_words(report):
 
 
 def test_every_notebook_is_a_page():
-    names = {path.stem for path in PAGES}
+    names = {path.stem for path in PUBLISHED[1:]}
     assert names == {"01_data", "02_augmentation", "03_weight_maps", "04_training", "05_evaluation"}
 
 
 def test_outputs_name_no_folder_of_a_machine():
-    pages = [STUDY / "report.html", *PAGES, *STUDY.glob("notebooks/*.ipynb")]
+    pages = [*PUBLISHED, *STUDY.glob("notebooks/*.ipynb")]
     for path in [*pages, *STUDY.glob("*.json"), *STUDY.glob("*.csv")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"[\s\"'(](/home/|/Users/|/tmp/|/work/|/root/)", text), path
 
 
-@pytest.mark.parametrize("path", [STUDY / "report.html", *PAGES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_every_page_stands_alone_and_can_be_read_by_everyone(path):
     assert faults_of(path.read_text(encoding="utf-8")) == []
 
@@ -99,7 +96,7 @@ def test_the_readme_counts_the_short_runs():
 
 
 def stated(folder):
-    pixels = scores(read_table(folder / "metrics.csv")[["tp", "fp", "fn", "tn"]].sum())
+    pixels = scores(read_table(folder / "metrics.csv")[[*COUNTS]].sum())
     cells = read_table(folder / "cells.csv").query("chosen and not turned")
     seg = cells.gold_jaccard.sum() / cells.gold_true_cells.sum()
     return f"F1 {number(pixels['f1'])}, SEG {number(seg)}"

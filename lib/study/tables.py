@@ -48,7 +48,7 @@ def verify(profile):
     tables = list(_compared(results))
     for path, _, fault in tables:
         if fault:
-            raise StateError(f"{relative(path)}: {fault}; `make report` writes it anew")
+            raise StateError(f"{relative(path)}: {fault}; `make report` writes it from the runs")
     done = sum(folder is not None for _, folder in results.found)
     return f"{len(tables)} tables came out again, from {done} of {len(results.found)} runs"
 

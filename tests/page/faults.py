@@ -5,6 +5,10 @@ from urllib.parse import unquote
 
 from bs4 import BeautifulSoup
 
+from lib.data.files import OUTPUTS
+
+STUDY = OUTPUTS / "study"
+PUBLISHED = [STUDY / "report.html", *sorted(STUDY.glob("chapters/*.html"))]
 LOADING = {"src", "srcset", "poster", "data", "xlink:href"}
 NO_ALT = ("", "No description has been provided for this image")  # by nbconvert
 

@@ -10,13 +10,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect, sync_playwright
 
-from lib.data.files import OUTPUTS
 from lib.page import export, html, pictures, plots
 from lib.page.style import save_figure
 from lib.page.values import Measured
+from tests.page.faults import PUBLISHED
 
-STUDY = OUTPUTS / "study"
-PUBLISHED = [STUDY / "report.html", *sorted(STUDY.glob("chapters/*.html"))]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 IMAGE = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 LABELS = np.kron(np.arange(4).reshape(2, 2), np.ones((32, 32), int)).astype(np.uint16)
