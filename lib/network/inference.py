@@ -46,21 +46,13 @@ def save_predictions(path, pairs, maps):
     np.savez_compressed(path, video=videos, frame=frames, steps=STEPS, **maps)
 
 
-def read_predictions(path):
-    """Read what `save_predictions` kept: pairs, and maps from 0 to 1 by name; or a StateError."""
-    names = ("steps", "video", "frame")
-    arrays = read_arrays(path, "predictions of a run", names)
-    steps, videos, frames = (arrays.pop(name) for name in names)
-    pairs = list(zip(videos.tolist(), frames.tolist(), strict=True))
-    return pairs, {name: values / steps for name, values in arrays.items()}
-
-
 def mean_predictions(paths, *, turned):
-    """Average what runs on the same frames predicted."""
-    kept, prefix = [read_predictions(path) for path in paths], "turned_" if turned else ""
+    """Average what runs on the same frames predicted: two maps, from 0 to 1, by pair."""
+    names, prefix = ("steps", "video", "frame"), "turned_" if turned else ""
+    kept = [read_arrays(path, "predictions of a run", names) for path in paths]
     foreground, inside = (
-        np.mean([maps.get(prefix + name, maps[f"{prefix}probability"]) for _, maps in kept], axis=0)
-        for name in ("probability", "inside")
+        np.mean([run.get(name, run[f"{prefix}probability"]) / run["steps"] for run in kept], axis=0)
+        for name in (f"{prefix}probability", f"{prefix}inside")
     )
-    pairs, _ = kept[0]
+    pairs = zip(kept[0]["video"].tolist(), kept[0]["frame"].tolist(), strict=True)
     return dict(zip(pairs, zip(foreground, inside, strict=True), strict=True))

@@ -36,15 +36,16 @@ class Measured:
     low: float = math.nan
     high: float = math.nan
     signed: bool = False
+    single: bool = False
 
     @classmethod
     def of(cls, row):
         """Take a row of a result table; what has an arm ``against`` is a difference."""
-        return cls(row.mean, row.ci_low, row.ci_high, hasattr(row, "against"))
+        return cls(row.mean, row.ci_low, row.ci_high, hasattr(row, "against"), row.n_seeds == 1)
 
-    # Of the whole interval; undecided is also what has none.
-    higher = property(lambda self: self.low > 0)
-    lower = property(lambda self: self.high < 0)
+    # Of the whole interval; undecided is also what has none, or rests on a single run.
+    higher = property(lambda self: self.low > 0 and not self.single)
+    lower = property(lambda self: self.high < 0 and not self.single)
     undecided = property(lambda self: not (self.higher or self.lower))
 
     @property

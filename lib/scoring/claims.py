@@ -12,7 +12,7 @@ from lib.data.files import PARAMS, StateError, named, read_table, relative
 from lib.scoring.intervals import METRICS, POOLED, arm_differences, of_fold, summarise
 
 # What several differences that are judged apart come to: by the first of these that is there.
-TOGETHER = {"cannot be tested": "cannot be tested", "contradicted": "contradicted"}
+TOGETHER = {name: name for name in ("cannot be tested", "single run", "contradicted")}
 TOGETHER |= {"reproduced": "partly", "partly": "partly", "undecided": "undecided"}
 NUMBERS = ["ci_low", "ci_high", "n_seeds"]
 COLUMNS = ["id", "claim", "seen", "source", "published", "value", *NUMBERS, "p", "rule", "verdict"]
@@ -156,6 +156,8 @@ def _verdict(claim, found):
     value, low, high, bound = *found[:3], claim[RULES[claim["rule"]]]
     if found.verdict or (np.isnan(value) and not found.runs):
         return found.verdict or "cannot be tested"
+    if found.n_seeds == 1:
+        return "single run"
     if claim["rule"] == "within":
         lowest, highest = claim["published"] - bound, claim["published"] + bound
         if lowest <= value <= highest:

@@ -11,7 +11,6 @@ from lib.network.inference import (
     predict,
     predict_turned,
     quantise,
-    read_predictions,
     save_predictions,
     split_maps,
 )
@@ -68,9 +67,9 @@ def test_predictions_are_kept_in_steps_and_averaged_over_runs(tmp_path):
     for number, maps in enumerate(runs):
         kept = {"probability": quantise(maps), "turned_probability": quantise(1 - maps)}
         save_predictions(tmp_path / f"{number}.npz", pairs, kept)
-    found, maps = read_predictions(tmp_path / "0.npz")
-    assert found == pairs
-    np.testing.assert_allclose(maps["probability"], runs[0], atol=0.5 / STEPS)
+    maps = mean_predictions([tmp_path / "0.npz"], turned=False)
+    assert list(maps) == pairs
+    np.testing.assert_allclose([maps[pair][0] for pair in pairs], runs[0], atol=0.5 / STEPS)
     assert quantise(np.array([np.nan, 0, 1])).tolist() == [0, 0, STEPS]
     paths = [tmp_path / "0.npz", tmp_path / "1.npz"]
     foreground, inside = mean_predictions(paths, turned=True)["02", 0]
@@ -78,4 +77,4 @@ def test_predictions_are_kept_in_steps_and_averaged_over_runs(tmp_path):
     np.testing.assert_array_equal(inside, foreground)
     paths[0].write_bytes(paths[0].read_bytes()[:100])
     with pytest.raises(StateError, match="0.npz: cannot be read as predictions"):
-        read_predictions(paths[0])
+        mean_predictions(paths, turned=False)

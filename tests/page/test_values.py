@@ -80,6 +80,14 @@ def test_an_interval_decides_when_it_leaves_out_zero(low, high, says):
     assert said == [says]
 
 
+@pytest.mark.parametrize("ends", [(0.1, 0.2), (-0.2, -0.1)])
+def test_an_interval_of_a_single_run_decides_nothing(ends):
+    row = pd.Series([0.15, *ends, 1], index=["mean", "ci_low", "ci_high", "n_seeds"])
+    assert Measured.of(row).undecided
+    row["n_seeds"] = 2
+    assert not Measured.of(row).undecided
+
+
 def test_a_mean_without_an_interval_stands_alone():
     assert format(Measured(0.5)) == format(Measured(0.5, 0.5, 0.5)) == ".500"
 

@@ -97,7 +97,7 @@ def test_of_runs_of_both_kinds_no_mean_is_taken(near, fold, verdict):
     ],
 )
 def test_rule_above(monkeypatch, numbers, verdict, ours):
-    monkeypatch.setattr(claims, "_measured", lambda *_: Found(*numbers, 1))
+    monkeypatch.setattr(claims, "_measured", lambda *_: Found(*numbers, 2))
     assert judge(claim("above", 0.3, 0.1), {}).verdict == verdict
     assert judge(claim("above", None, 0.1), {}).verdict == ours
 
@@ -129,11 +129,11 @@ def test_several_differences_are_judged_together(monkeypatch, found, shown, verd
 
 
 def test_difference_is_arm_minus_the_other():
-    tables = study(("a", 10, True, "last"), ("b", 5, True, "last"))
+    tables = study(*[("a", 10, True, "last"), ("b", 5, True, "last")] * 2)
     found = judge(claim("above", 0.3, against="b"), tables)
     # F1 of b: 2 * 5 / (2 * 5 + 5).
     assert found.value == found.ci_low == pytest.approx(1 - 2 / 3)
-    assert (found.verdict, found.n_seeds) == ("reproduced", 1)
+    assert (found.verdict, found.n_seeds) == ("reproduced", 2)
     turned = judge(claim("above", 0.3, arm="b", against="a"), tables)
     assert turned.verdict == "contradicted"
     lacking = judge(claim("above", 0.3, against="c"), tables)
@@ -150,18 +150,29 @@ def test_difference_is_arm_minus_the_other():
 def test_arms_that_see_no_cells_are_not_compared():
     tables = study(("a", 2, False, "last"), ("b", 5, False, "last"))
     assert judge(claim("above", 0.3, against="b"), tables).verdict == "void"
-    tables = study(("a", 9, True, "last"), ("b", 5, False, "last"))
+    tables = study(*[("a", 9, True, "last"), ("b", 5, False, "last")] * 2)
     assert judge(claim("above", 0.3, against="b"), tables).verdict == "reproduced"
 
 
 def test_runs_that_see_cells_are_never_averaged_with_those_that_do_not():
-    tables = study(("a", 9, True, "last"), ("a", 1, False, "last"), ("b", 5, True, "last"))
-    # The second run of a has no partner.
+    kinds = [("a", 9, True, "last"), ("a", 9, True, "last"), ("a", 1, False, "last")]
+    tables = study(*kinds, *[("b", 5, True, "last")] * 2)
+    # The third run of a has no partner.
     assert judge(claim("above", 0.3, against="b"), tables).verdict == "reproduced"
     both = study(*[("a", 9, sees, "last") for sees in (1, 0)], *[("b", 5, True, "last")] * 2)
     found = judge(claim("above", 0.3, against="b"), both)
     assert (found.verdict, found.n_seeds) == ("undecided", 2)
     assert np.isnan(found.value)
+
+
+@pytest.mark.parametrize(("fold", "folds"), [("last", ["last"]), ("video", ["01to02", "02to01"])])
+def test_a_single_run_decides_nothing(fold, folds):
+    rule = claim("above", 0.3, against="b", fold=fold)
+    once = [(arm, tp, True, name) for arm, tp in (("a", 10), ("b", 5)) for name in folds]
+    found = judge(rule, study(*once))
+    assert (found.verdict, found.n_seeds) == ("single run", 1)
+    assert found.value > 0
+    assert judge(rule, study(*once, *once)).verdict != "single run"
 
 
 def test_among_seeing_takes_those_runs_alone_whatever_their_seeds():
