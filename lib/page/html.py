@@ -69,7 +69,8 @@ def _cell(value, column):
     if pd.isna(value):
         return "–"
     if isinstance(value, Real) and not isinstance(value, bool):
-        return number(value, "d" if isinstance(value, Integral) else ".3f")
+        whole = isinstance(value, Integral) or (abs(value) >= 10 and float(value).is_integer())
+        return number(value, ".0f" if whole else ".3f")
     if column == "verdict":
         return Markup('<span class="verdict {}">{}</span>').format(value.replace(" ", "-"), value)
     return str(value)

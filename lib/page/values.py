@@ -105,7 +105,8 @@ class Values:
         rows = self.table("claims").set_index("id").reindex(ids).dropna(subset="claim")
         here = []
         for value, low, high in rows[["value", "ci_low", "ci_high"]].to_numpy():
-            ends = f"from {number(low, '.2f')} to {number(high, '.2f')}"  # of runs without a mean
+            # Of runs without a mean; the spaces do not break.
+            ends = f"from\xa0{number(low, '.2f')}\xa0to\xa0{number(high, '.2f')}"
             reach = None if math.isnan(low) else ends
             here.append(reach if math.isnan(value) else Measured(value, low, high))
         return rows.assign(here=here)[["claim", "published", "here", "verdict"]]

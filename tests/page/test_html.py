@@ -203,9 +203,12 @@ def test_a_markdown_table_scrolls_in_its_own_box(soup):
 
 def test_table_aligns_numbers_and_dashes_what_is_missing():
     frame = pd.DataFrame({"arm": ["one", None], "f1": [-0.5, np.nan], "n": [84, 1000]})
+    frame["updates"] = [800.0, np.inf]
     soup = soup_of(table(frame, number="2", caption="Runs."))
-    assert [th["scope"] for th in soup.select("th")] == ["col", "col", "col", "row", "row"]
-    assert [td.get_text() for td in soup.select("td.number")] == ["−.500", "84", "–", "1000"]
+    assert [th["scope"] for th in soup.select("th")] == ["col"] * 4 + ["row"] * 2
+    assert [td.get_text() for td in soup.select("td.number")] == [
+        *("−.500", "84", "800", "–", "1000", "inf"),
+    ]
     assert [th.get_text() for th in soup.select("tbody th.words")] == ["one", "–"]
     assert soup.find(id=soup.div["aria-labelledby"]).get_text() == "Table 2. Runs."
 

@@ -159,7 +159,7 @@ def test_claims_are_laid_out_in_the_order_that_is_asked_for(values):
     assert table.columns.tolist() == ["claim", "published", "here", "verdict"]
     assert table.claim.tolist() == ["Some see", "It works", "Both"]
     shown = [format(value) for value in table.here]
-    assert shown == ["None", ".820 (.700 to .900)", "from .72 to .87"]
+    assert shown == ["None", ".820 (.700 to .900)", "from\xa0.72\xa0to\xa0.87"]
 
 
 def test_a_sentence_that_holds_is_said_on_every_profile(values, shown):
