@@ -44,10 +44,11 @@ def curves_panel(rows, *, label, ylim, plateau=False):
     """Draw Figure 5 or 6, an arm a column; `rows` maps titles to curves, `plateau` marks ln 2."""
     curves = pd.concat(rows, names=["source", "row"]).reset_index()
     look = {"hue": "side", "palette": SIDES, "height": 2.4, "aspect": 1.6, **RUNS}
+    look["facet_kws"] = {"legend_out": False}  # it would keep a margin for the legend
     grid = sns.relplot(curves, kind="line", x="epoch", y="value", row="source", col="arm", **look)
     grid.set(ylim=ylim, ylabel=label)
     grid.set_titles("{row_name}: {col_name}")
-    sns.move_legend(grid, "upper right", ncols=2, title=None)
+    sns.move_legend(grid, "lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=None)
     for panel in grid.axes.flat:
         panel.grid(axis="y")
     if plateau:
