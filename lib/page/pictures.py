@@ -102,7 +102,8 @@ def viewer(results, words, *, number, caption):
     for fold in [fold for fold in results.folds if is_video_fold(fold)] or results.folds:
         for arm, name in words.items():
             for kept in results.examples(arm, fold).values():
-                title = f"video {kept['video']}, frame {kept['frame']} (fold {fold})"
+                title = f"video {kept['video']}, frame {kept['frame']}"
+                title += "" if is_video_fold(fold) else f" (fold {fold})"
                 if title not in frames:
                     image, labels = results.frame(str(kept["video"]), int(kept["frame"]))
                     shown = _png(Image.fromarray(picture(image)).convert("L"))

@@ -94,7 +94,7 @@ def interval_plot(table, *, words, colours, metrics, ceiling=""):
         ink = [colours.get(arm, GREY) for arm in rows.index.get_level_values("arm")]
         look = {"c": np.where(rows.n_seeds == 1, "white", ink), "edgecolors": ink, "zorder": 2}
         panel.hlines(range(len(rows)), rows.ci_low, rows.ci_high, colors=ink, lw=2.2)
-        panel.scatter(rows["mean"], range(len(rows)), s=40, **look)
+        panel.scatter(rows["mean"], range(len(rows)), s=24, **look)
         if signed or ceiling in rows.index:
             panel.axvline(0 if signed else rows["mean"][ceiling], color=INK, lw=1, ls=":")
         for place, mean in enumerate(rows["mean"]):

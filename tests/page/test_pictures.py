@@ -121,7 +121,7 @@ def test_viewer_holds_every_frame_and_network_and_is_a_picture_without_scripts()
     assert soup.figure["id"] == "figure-24"
     data = json.loads(soup.script.get_text())
     # Where videos are held out in turn, they are what is shown.
-    frames = ["video 02, frame 9 (fold 01to02)", "video 01, frame 9 (fold 02to01)"]
+    frames = ["video 02, frame 9", "video 01, frame 9"]
     assert data.keys() == set(frames)
     assert [option.get_text() for option in soup.select("[name=frame] option")] == frames
     assert [option.get_text() for option in soup.select("[name=arm] option")] == ["plain", "<gap>"]
