@@ -126,8 +126,8 @@ def test_every_run_is_from_a_commit_and_clean():
     assert done.commit.notna().all()
 
 
-# Of pooled scores, between kinds of processor: measured on the runs below and on models/hela_128.
-BETWEEN_MACHINES = {"f1": 0.02, "mean_iou": 0.02}
+# Of pooled scores, between kinds of processor; chapter 5 states it.
+BETWEEN_MACHINES = {"f1": 0.05, "mean_iou": 0.05}
 
 
 @pytest.mark.skipif(
